@@ -1,0 +1,157 @@
+# make run: train the faces job on every core.  make test: every test.  make help: the rest.
+.DEFAULT_GOAL := all
+
+# A file includes headers of its own layer and of those to its left (make check-layers).
+LAYERS := base comm data tape op net loss train command
+
+PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
+                 libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
+TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy
+
+CC       := gcc
+CFLAGS   ?= -O3 -march=native -g
+WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
+LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg libxxhash
+# BLIS has no pkg-config file; its flavours share one soname, so the folder is also where the program looks at run time.
+BLIS      = $(shell $(CC) -print-multiarch)/blis-openmp
+CPPFLAGS  = -Iinclude -I$B -isystem /usr/include/$(BLIS) $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
+LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -lm
+
+B    := build
+PROG := dagan_mpi
+SRC  := $(foreach l,$(LAYERS),$(wildcard src/$l/*.c src/$l/*/*.c))
+OBJ  := $(SRC:src/%.c=$B/%.o)
+CORE := $(filter-out $B/command/%,$(OBJ))
+TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
+
+# What mpirun needs to start a rank for each core, also as root in a container.  After Ctrl-C ranks get ten seconds to
+# write their checkpoint.
+MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
+NP      = $(shell nproc)
+
+.PHONY: all help run test tests asan memcheck format check-format check-layers lint golden data clean packages test-packages
+
+all: $(PROG)
+
+help:
+	@echo 'make               build $(PROG)'
+	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
+	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
+	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
+	@echo 'make memcheck      one rank of the smoke job under valgrind'
+	@echo 'make lint          cppcheck, check-layers and check-format'
+	@echo 'make check-layers  that files include only what lies below them'
+	@echo 'make format        clang-format over all C files'
+	@echo 'make golden        recompute tests/golden/golden.h5 with PyTorch'
+	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=large.h5)'
+	@echo 'make clean         remove what was built'
+
+run: packages
+	@$(MAKE) --no-print-directory $(PROG)
+	$(MPIRUN) -np $(NP) ./$(PROG) configs/faces.yaml $(RUN_ARGS)
+
+test: packages test-packages
+	@$(MAKE) --no-print-directory $(PROG) $(TEST)
+	@tests/run $(TESTS)
+
+# Debian packages: installed where that is allowed, else named.
+define install
+	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk '/ installed$$/ { print $$1 }' | \
+	    sort | comm -13 - <(printf '%s\n' $1 | sort) | tr '\n' ' '); \
+	[ -z "$$missing" ] && exit 0; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
+	echo "installing $$missing"; \
+	{ $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    --no-install-recommends $$missing >/dev/null; } || \
+	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
+endef
+packages test-packages: SHELL := /bin/bash
+packages:
+	$(call install,$(PACKAGES))
+test-packages:
+	$(call install,$(TEST_PACKAGES))
+
+$(PROG): $(OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# FP contraction is off because plain and fast kernels, and one rank and many, must agree in every bit where they add in
+# the same order.
+$B/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -ffp-contract=off -MMD -MP $(CPPFLAGS) -c -o $@ $<
+
+# The folders op/, net/encoder/, net/localiser/ and loss/ are the registries: a file is found by what it defines.
+REGISTRY := $(addprefix $B/registry/,op.h encoder.h localiser.h loss.h)
+$B/registry/op.h: $(wildcard src/op/*.c)
+$B/registry/encoder.h: $(wildcard src/net/encoder/*.c)
+$B/registry/localiser.h: $(wildcard src/net/localiser/*.c)
+$B/registry/loss.h: $(wildcard src/loss/*.c)
+$(REGISTRY):
+	@mkdir -p $(@D)
+	@sed -nE 's/^const $(@F:.h=)_t ($(@F:.h=)_[a-z0-9_]+) =.*/X(\1)/p' $^ > $@
+
+$B/op/registry.o $B/net/registry.o $B/loss/registry.o: $(REGISTRY)
+
+# Tests link everything but main.
+$B/tests/%: tests/%.c tests/test.h $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) -MMD -MP $(CPPFLAGS) -Itests $(LDFLAGS) -o $@ $< $(CORE) $(LDLIBS) $(shell pkg-config --libs cmocka)
+
+tests: $(TEST)
+
+-include $(OBJ:.o=.d) $(TEST:=.d)
+
+# The sanitizers' tests run one at a time and slowly; what Open MPI leaks by design stands in tests/lsan.supp.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan: packages test-packages
+	@mkdir -p build/asan
+	@$(CC) -O1 -Werror -c -o build/asan/no_dlclose.o tests/no_dlclose.c
+	@$(MAKE) --no-print-directory B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -march=native -g $(SANITIZE)' \
+	    LDFLAGS='-rdynamic build/asan/no_dlclose.o' all tests
+	@DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
+	    CHECK_TIMEOUT=1800 tests/run $(TESTS)
+
+# One rank of the smoke job under valgrind.  Its processor knows AVX2 but not what newer machines add, hence a build of
+# its own and BLIS's kernels number 3, Haswell's.
+memcheck: packages
+	@command -v valgrind >/dev/null || { echo 'please run:  sudo apt-get install valgrind'; exit 1; }
+	@$(MAKE) --no-print-directory B=build/memcheck PROG=build/memcheck/dagan_mpi CFLAGS='-O1 -mavx2 -mfma -g' all
+	@rm -rf build/memcheck/run
+	OMP_NUM_THREADS=1 BLIS_ARCH_TYPE=3 valgrind --quiet --error-exitcode=9 --leak-check=full \
+	    --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 \
+	    --suppressions=/usr/share/openmpi/openmpi-valgrind.supp --suppressions=tests/valgrind.supp \
+	    build/memcheck/dagan_mpi configs/smoke.yaml --set run.dir=build/memcheck/run --set train.batch=2
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+format:
+	clang-format -i $(C_FILES)
+check-format:
+	clang-format --dry-run --Werror $(C_FILES)
+
+# An include of a layer to the right of one's own is an error; so is reaching into another layer's private headers.
+check-layers:
+	@awk -v layers='$(LAYERS)' -f tests/layers.awk $(SRC) $(wildcard src/*/*.h src/*/*/*.h include/dagan/*.h)
+
+# cppcheck does not see that CHECK ends the run, nor that scratch memory is untyped; the other two are false.
+lint: check-layers check-format $(REGISTRY)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
+	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
+	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -Iinclude src
+	clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) -- -std=gnu11 $(CPPFLAGS)
+	shellcheck --severity=warning tests/run tests/*.sh
+
+golden:
+	python3 tests/golden/make_golden.py
+
+SIZE   ?= 64
+COUNT  ?= 2000
+OUTPUT ?= faces.h5
+data: data/node_modules/.package-lock.json
+	cd data && node make_faces.mjs --size $(SIZE) --count $(COUNT) --output $(OUTPUT)
+data/node_modules/.package-lock.json: data/package-lock.json
+	cd data && npm ci --no-audit --no-fund
+
+clean:
+	rm -rf $B $(PROG)

@@ -1,0 +1,175 @@
+// base: errors, random numbers by place, and the configuration.  No MPI here.
+#ifndef DAGAN_BASE_H
+#define DAGAN_BASE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DAGAN_VERSION "0.1.0"
+
+// Exit statuses of the program.
+enum { EXIT_DONE = 0, EXIT_USER = 1, EXIT_RUN_FAILED = 2, EXIT_REQUEUE = 75 };
+
+// ---- errors -----------------------------------------------------------------------------------
+
+// Records a mistake the user can mend, as printf does, and returns -1.  The first line of a call
+// chain counts: name the thing, the value found and the value wanted.
+int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// The text of the last fail() of this process, "" if there was none.
+const char *error_text(void);
+
+// What die() calls last; comm sets it to MPI_Abort so that no rank waits for a dead one.
+extern void (*die_hook)(int status);
+
+// Prints "file:line: text" to stderr and ends the run with EXIT_RUN_FAILED.
+_Noreturn void die(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+// CHECK(condition, "format", ...): ends the run where the system failed us (memory, files).
+#define CHECK(ok, ...)                                   \
+    do {                                                 \
+        if (!(ok)) die(__FILE__, __LINE__, __VA_ARGS__); \
+    } while (0)
+
+// H5_OK(call): evaluates to the call's result; a negative one ends the run.
+#define H5_OK(call) h5_ok((int64_t)(call), __FILE__, __LINE__, #call)
+int64_t h5_ok(int64_t result, const char *file, int line, const char *call);
+
+// Zeroed memory aligned to 64 bytes, to be released with free(); never NULL.
+void *alloc(size_t count, size_t size);
+
+// Seconds on a clock that never jumps.
+double now(void);
+
+// ---- random numbers by place --------------------------------------------------------------------
+
+// Philox4x32-10 keyed by (seed, stream) and counted by (a, b): a number depends on where it is used,
+// never on who drew before, so neither ranks nor threads nor history change it.
+typedef enum {
+    STREAM_WEIGHTS,
+    STREAM_ORDER_SOURCE,
+    STREAM_ORDER_TARGET,
+    STREAM_POOL,
+    STREAM_AUGMENT,
+    STREAM_TEST,
+} stream_t;
+
+typedef struct {
+    uint32_t key[2], counter[4], out[4];
+    int left; // words of `out` not yet used
+} rng_t;
+
+rng_t rng_at(uint64_t seed, stream_t stream, uint64_t a, uint64_t b);
+uint32_t rng_u32(rng_t *r);
+uint32_t rng_below(rng_t *r, uint32_t n); // uniform in [0, n), unbiased
+float rng_uniform(rng_t *r);              // [0, 1)
+float rng_normal(rng_t *r);               // mean 0, variance 1
+
+// ---- configuration ------------------------------------------------------------------------------
+
+enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGION_ALL = -1 };
+
+typedef enum { GAN_MINIMAX, GAN_NONSATURATING, GAN_LSGAN, GAN_HINGE } gan_t;
+typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR } distance_t;
+typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
+typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
+typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
+typedef enum { NONFINITE_SKIP, NONFINITE_STOP } nonfinite_t;
+
+// One line of `labels:`: an attribute of the data and the region whose instance must tell it.
+typedef struct {
+    char name[64];
+    int region; // 0..N'-1, or CONF_REGION_ALL
+} label_t;
+
+typedef struct {
+    char file[CONF_TEXT_MAX];  // HDF5 file
+    char group[CONF_TEXT_MAX]; // domain inside it
+} domain_conf_t;
+
+// The configuration in force.  Each member is the key of the same name; config.c holds the one table
+// with types, ranges, defaults and help.
+typedef struct {
+    struct {
+        char dir[CONF_TEXT_MAX];
+        long seed;
+    } run;
+    struct {
+        long steps, pairs;     // length; one of the two is 0
+        int batch, microbatch; // pairs per step over all ranks; pairs per leaf
+        bool grow;
+        scaling_t rate_scaling;
+        long label_warmup;     // first steps that train DAE on labels alone
+        double rate_g, rate_d; // Adam step sizes of DAE+G and of D
+        double beta1, beta2;
+        long warmup;  // steps of linear rise of the rates
+        double decay; // share of the run after which the rates fall linearly to 0
+        double clip;  // global gradient norm, 0: no clipping
+        double ema;   // decay of the averaged weights, 0: none
+        int pool;     // images in D's pool, 0: none
+        bool augment_colour, augment_shift, augment_cutout; // DiffAugment on D's inputs
+        nonfinite_t nonfinite;
+        int nonfinite_max; // skipped steps in a row before the run fails
+    } train;
+    struct {
+        int width;   // w
+        int width_d; // w of D1 and D2, 0: width
+        char encoder[64], localiser[64];
+        char norm_dae[32], norm_g[32], norm_d[32];
+        int norm_groups; // for norm `group`
+        int residuals;   // residual blocks of G
+    } model;
+    struct {
+        int regions;
+        double half, sharpness;
+        attention_t mode;
+        int window;
+    } attention;
+    label_t labels[CONF_LABELS_MAX];
+    int n_labels;
+    struct {
+        gan_t gan;
+        distance_t distance;
+        struct {
+            double gan_s, gan_t, cst, sym, label, pixel, overlap;
+        } weights;
+    } loss;
+    struct {
+        domain_conf_t source, target;
+        int size;
+    } data;
+    struct {
+        long every;
+        int keep;
+    } checkpoint;
+    struct {
+        long every;
+    } log;
+    struct {
+        long every;
+        int count;
+    } samples;
+    struct {
+        reduce_mode_t reduce;
+        double timeout;
+        double bucket;
+    } comm; // bucket in MiB
+} config_t;
+
+// Fills `c` from defaults, then the YAML file, then `n_sets` "KEY=VALUE" overrides, and checks types,
+// ranges and what keys ask of each other.  Returns 0, or -1 after fail("FILE:LINE: ...").
+int config_load(config_t *c, const char *path, char *const sets[], int n_sets);
+
+// The same from text in memory; `name` stands for the file in messages.
+int config_parse(config_t *c, const char *name, const char *text, size_t length, char *const sets[],
+                 int n_sets);
+
+// The configuration in force as YAML, every key with its value; to be released with free().
+char *config_yaml(const config_t *c);
+
+// Prints every key with type, range, default and help, from the same table.
+void config_help(void);
+
+#endif

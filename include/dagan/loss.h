@@ -1,0 +1,43 @@
+// loss: the terms of the objective, each a scalar made of the objective's named quantities.
+#ifndef DAGAN_LOSS_H
+#define DAGAN_LOSS_H
+
+#include "dagan/net.h"
+
+// The steps a loss takes part in.
+enum { STEP_G = 1, STEP_D = 2, STEP_LABEL = 4 };
+
+// The named quantities of one leaf of n pairs, as train/objective.c makes them.  What a step does not need is
+// NULL.
+typedef struct {
+    const config_t *conf;
+    scope_t dae, g, d1, d2;        // how this tape sees each network
+    var_t s, t, fs, ft;            // s, t, F(s) = s', F(t) = t'    (n, H, W, 3)
+    dae_t zs, zt, zfs, zft;        // DAE of each
+    disc_t d1_t, d1_fs;            // D1 tells t from F(s)
+    disc_t d2_t, d2_ft;            // D2 tells t from F(t)
+    dae_t z;                       // DAE of s and t in one batch of 2n
+    var_t logits[CONF_LABELS_MAX]; // the labels that DAE tells, (2n, 1, 1, classes)
+    var_t label[CONF_LABELS_MAX];  // (2n, 1, 1, 1) class numbers of s, then t
+    var_t label_accuracy;          // set by loss/label.c: mean over the labels
+} wires_t;
+
+typedef struct {
+    const char *name;                       // loss.weights.NAME, /loss/NAME, loss_NAME in metrics.csv
+    int steps;                              // STEP_* bits
+    double (*weight)(const config_t *conf); // 0: the term is not built
+    var_t (*build)(tape_t *t, wires_t *w);
+} loss_t;
+
+extern const loss_t *const losses[]; // one for each file of src/loss/ that defines loss_NAME; ends with NULL
+
+// d of Eqs. 5 and 6 between the instances of two images, by `loss.distance`; `d` is the discriminator whose
+// features are compared where the distance is `discriminator`.
+var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const scope_t *d);
+
+// Eqs. 7 and 8 in the form `loss.gan`: what the discriminator minimises on real and fake, and what F
+// minimises.
+var_t gan_discriminator(gan_t form, var_t real, var_t fake);
+var_t gan_generator(gan_t form, var_t fake);
+
+#endif

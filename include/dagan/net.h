@@ -1,0 +1,85 @@
+// net: the networks DAE, G, D1 and D2, written in ops.  Every function appends to a tape; none communicates.
+#ifndef DAGAN_NET_H
+#define DAGAN_NET_H
+
+#include "dagan/op.h"
+
+// How a tape sees one network: where its parameters live, what they are called and whether they are trained.
+typedef struct {
+    tape_t *tape;
+    params_t *params;
+    const config_t *conf;
+    const char *norm;         // instance, group, layer or none
+    bool frozen;              // gradients pass through, none are kept
+    bool averaged;            // the EMA weights
+    char path[VIEW_NAME_MAX]; // "dae.enc"
+} scope_t;
+
+scope_t scope_new(tape_t *t, params_t *p, const config_t *conf, const char *net, const char *norm);
+// The same below "path.name"; `name` as printf has it.
+scope_t scope_in(const scope_t *s, const char *name, ...) __attribute__((format(printf, 2, 3)));
+
+// The layers all networks are made of; parameters are added under the scope's path on first use.
+var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int kernel, int stride, int pad,
+                 bool bias, act_t act);
+var_t norm_layer(const scope_t *s, const char *name, var_t x, act_t act);
+// conv without bias, then norm, then act: names "c1", "n1".  With norm `none`: conv with bias, then act.
+var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int kernel,
+                int stride, int pad, act_t act);
+// x + norm2(conv2(relu(norm1(conv1(x))))).
+var_t residual(const scope_t *s, var_t x);
+
+// ---- encoders and localisers: the folders encoder/ and localiser/ are the registries ---------------
+
+// Features of images (n, H, W, 3) at an eighth, a quarter, ...: (n, H / stride, W / stride, c).
+typedef struct {
+    const char *name;
+    int stride;
+    var_t (*build)(const scope_t *s, var_t x);
+} encoder_t;
+
+// Centres (n, 1, N', 2) in pixels of images of `size`, from features.
+typedef struct {
+    const char *name;
+    var_t (*build)(const scope_t *s, var_t features, int regions, int size);
+} localiser_t;
+
+extern const encoder_t *const encoders[];     // ends with NULL
+extern const localiser_t *const localisers[]; // ends with NULL
+
+// Checks that the names in the configuration exist and their sizes fit.  0, or -1 after fail().
+int net_check(const config_t *conf);
+
+// ---- the networks ----------------------------------------------------------------------------------
+
+// DAE(X): Eqs. 1 to 4.
+typedef struct {
+    var_t features;  // E(X)                    (n, h, w, c)
+    var_t centres;   // Eq. 1                   (n, 1, N', 2)
+    var_t regions;   // R_i = X o M_i           (n * N', H, W, 3), in crop mode their windows
+    var_t instances; // Inst_i = E(R_i), Eq. 3  (n * N', h, w, c)
+} dae_t;
+
+dae_t dae(const scope_t *s, var_t x);
+// The images [first, first + n) of what dae() made of a batch.
+dae_t dae_rows(const dae_t *z, int first, int n);
+// Side of the windows of crop mode in pixels: the region, its soft edge and room for rounding.
+int dae_window(const config_t *conf);
+
+// G: an image (n, H, W, 3) in [-1, 1] from the instances.
+var_t generator(const scope_t *s, const dae_t *z);
+
+typedef struct {
+    var_t features; // before the last convolution
+    var_t score;    // (n, h, w, 1), no sigmoid
+} disc_t;
+
+disc_t discriminator(const scope_t *s, var_t x);
+
+// The instances averaged under their own masks: (n, 1, N', c).
+var_t dae_pool(const scope_t *s, const dae_t *z);
+// The classifier of one label: logits (n, 1, 1, classes) from the pooled instance of one region, or of all
+// (CONF_REGION_ALL).
+var_t head(const scope_t *s, var_t pooled, const label_t *label, int classes);
+
+#endif

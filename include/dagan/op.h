@@ -1,0 +1,83 @@
+// op: the words the networks and losses are written in.  One op, one file; each returns a new node.
+#ifndef DAGAN_OP_H
+#define DAGAN_OP_H
+
+#include "dagan/tape.h"
+
+typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY, ACT_TANH } act_t; // leaky: slope 0.2
+
+// Convolution of (n, h, w, ci) with weight (kh, kw, ci, co), zero padding, then bias (NULL: none), then act.
+var_t conv(var_t x, var_t weight, var_t bias, int stride, int pad, act_t act);
+// (x - mean) / sqrt(var + 1e-5) over the pixels and channels of each of `groups` channel groups of each
+// image, then weight, bias (both (c)) and act.  groups = c: instance norm; 1: layer norm; 0: no statistics,
+// affine only.
+var_t norm(var_t x, var_t weight, var_t bias, int groups, act_t act);
+var_t add(var_t a, var_t b);
+var_t relu(var_t x);
+var_t upsample(var_t x); // nearest, x2
+// Images [first, first + n) of the batch: a view, costs nothing.
+var_t rows(var_t x, int first, int n);
+// The same numbers under another shape: a view.
+var_t reshape(var_t x, shape_t dim);
+// (n, h, w, c) and the (n * N', h, w, c) instances side by side: (n, h, w, (1 + N') c).
+var_t concat_regions(var_t x, var_t instances);
+// Entry r of (n, 1, N', c): (n, 1, 1, c).
+var_t pick(var_t x, int r);
+
+// Eq. 1, the centres (n, 1, N', 2) in pixels of an image of `size`: expected position under a softmax over
+// all cells of (n, h, w, N') logits, cell j standing at (j + 0.5) * size / w - 0.5.
+var_t softargmax(var_t logits, int size);
+// Eq. 1, of (n, 1, 1, 2 N') numbers: sigmoid to the range [-0.5, size - 0.5].
+var_t squash(var_t x, int size);
+
+// Eqs. 2-4: x (n, h, w, c) times the soft box around each centre: (n * N', h, w, c).
+var_t mask(var_t x, var_t centres, double half, double sharpness);
+// The same, only the window of `size` pixels around each region: (n * N', size, size, c).
+var_t window(var_t x, var_t centres, double half, double sharpness, int size);
+// Puts features of such windows at their place in an otherwise zero map of (h, w).
+var_t paste(var_t features, var_t centres, int window_size, int image_size);
+// Mean of each region's features under its own mask, at feature cells: (n * N', h, w, c) -> (n, 1, N', c).
+var_t region_pool(var_t features, var_t centres, double half, double sharpness, int image_size);
+
+// DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.
+enum { AUGMENT_NUMBERS = 8 };
+var_t augment(var_t x, var_t how);
+void augment_draw(float how[AUGMENT_NUMBERS], rng_t *r, int size, bool colour, bool shift, bool cutout);
+
+// ---- scalars ---------------------------------------------------------------------------------------
+
+var_t mean_abs(var_t a, var_t b);    // mean |a - b|
+var_t mean_square(var_t a, var_t b); // mean (a - b)^2
+// scale * mean f(sign * v): softplus log(1 + e^v), hinge max(0, 1 + v), linear v; square: (v - target)^2.
+typedef enum { SCORE_SOFTPLUS, SCORE_HINGE, SCORE_LINEAR, SCORE_SQUARE } score_t;
+var_t mean_score(var_t v, score_t f, float sign_or_target, float scale);
+// Mean cross-entropy of (n, 1, 1, classes) logits against (n, 1, 1, 1) class numbers; -1 counts as 0 loss.
+var_t cross_entropy(var_t logits, var_t label);
+// Share of images whose largest logit is the label, of those that have one.  No gradient.
+var_t accuracy(var_t logits, var_t label);
+// Mean over images and pairs of regions of the overlap of two boxes of half-side `half`, each as a product of
+// triangles: 1 where they coincide, 0 where they do not touch.
+var_t overlap(var_t centres, double half);
+// sum_i weight[i] * x[i] of scalars.
+var_t weighted_sum(tape_t *t, int n, const var_t x[], const float weight[]);
+
+// ---- for ops and tests -----------------------------------------------------------------------------
+
+void act_forward(float *y, size_t n, act_t act);                  // in place
+void act_backward(float *g, const float *y, size_t n, act_t act); // g *= act'(.), from the output y
+
+// Eq. 4 along one axis: m[j] = sig(k (p - left)) - sig(k (p - right)) at p = first + j * step, and dm/dcentre
+// where dm is not NULL.  Values lie in [0, 1]; nothing overflows for any k.
+void boxcar(float *m, float *dm, int n, double first, double step, double centre, double half, double k);
+// First pixel of a window of `size` around `centre`, a multiple of WINDOW_STEP inside the image.
+enum { WINDOW_STEP = 4 };
+int window_first(double centre, int size, int image_size);
+
+// Every op, for tests and `graph`.
+extern const op_t *const ops[];
+extern const int n_ops;
+
+// true: each op's plain reference kernel instead of the fast one.
+extern bool op_plain;
+
+#endif

@@ -1,0 +1,248 @@
+// train: the objective, the step, checkpoints and the run.
+#ifndef DAGAN_TRAIN_H
+#define DAGAN_TRAIN_H
+
+#include "dagan/data.h"
+#include "dagan/loss.h"
+
+// ---- the model and its objective -------------------------------------------------------------------
+
+// All parameters.  F = G o DAE is trained by one optimizer, D1 and D2 by another.
+typedef struct {
+    const config_t *conf;
+    params_t f, d;
+    int n_classes[CONF_LABELS_MAX];
+} model_t;
+
+enum { OBJECTIVE_TERMS_MAX = 16 };
+
+// A bucket of gradients and the node after whose backward it may leave.
+typedef struct {
+    int bucket, node;
+} departure_t;
+
+// One step's tape for a leaf of n pairs: the wires it is made of and the loss terms it ends in.
+typedef struct {
+    int step; // STEP_G, STEP_D or STEP_LABEL
+    int n;    // pairs
+    tape_t tape;
+    wires_t wires;
+    const loss_t *term[OBJECTIVE_TERMS_MAX];
+    var_t value[OBJECTIVE_TERMS_MAX]; // scalars, unweighted
+    int n_terms;
+    var_t x; // (2n, H, W, 3): s, then t
+    var_t total;
+    var_t augment[4]; // numbers for what D1 and D2 see: of t twice, of F(s), of F(t); NULL: none
+    int n_augment;
+    departure_t *departure; // one for each bucket, in the order they leave
+} objective_t;
+
+// Builds the whole paper for one step; the first build of a network adds its parameters to the model.
+void objective_build(objective_t *o, model_t *m, int step, int n);
+void objective_free(objective_t *o);
+
+// F alone on a batch of n images, with averaged weights where the run keeps them (samples, translate).
+typedef struct {
+    tape_t tape;
+    var_t x, fx;
+    dae_t z;
+} translator_t;
+
+void translator_build(translator_t *tr, model_t *m, int n);
+void translator_free(translator_t *tr);
+
+// ---- gradients over leaves and ranks ---------------------------------------------------------------
+
+// Sums the gradients of a rank's leaves in a fixed binary tree: leaves in blocks of the odd part of their
+// number, blocks by a binary counter.  Rank counts that are powers of two then see the same tree.
+typedef struct {
+    float *x;         // n floats: the leaf's own gradients, in the end their sum
+    float *level[32]; // partial sums of 1, 2, 4, ... blocks
+    size_t n;
+    int leaves, block, n_levels;
+} tally_t;
+
+void tally_init(tally_t *t, float *x, size_t n, int leaves);
+void tally_free(tally_t *t);
+// Takes in floats [first, end) of leaf `leaf` (0 .. leaves - 1, in order); after the last leaf x holds their
+// sum, before that x is ready for the next leaf.
+void tally_add(tally_t *t, int leaf, size_t first, size_t end);
+
+// ---- the optimizer ---------------------------------------------------------------------------------
+
+typedef struct {
+    double rate, beta1, beta2;
+    double scale; // multiplies the gradients: 1 / leaves and clipping
+    double ema;   // decay of the averaged weights, 0: ema = w
+} adam_t;
+
+// One pass over weights, moments and averages; counts an update for each network in `nets` (bits of p->net)
+// and leaves the others alone.  Zeroes the gradients of all.
+void adam_update(params_t *p, const adam_t *a, unsigned nets);
+// Global norm of the gradients, not finite if any of them is not.
+double gradient_norm(const params_t *p);
+
+// ---- the plan of a run -----------------------------------------------------------------------------
+
+typedef struct {
+    int batch, leaves; // over all ranks, after growth
+    int first_leaf, my_leaves;
+    long steps;
+    double rate_scale;
+    bool grown, is_invariant; // batch grew; bits do not depend on the number of ranks
+} plan_run_t;
+
+// 0, or -1 after fail().
+int plan_run(plan_run_t *p, const config_t *conf, int rank, int size);
+// Step sizes at a step: warm-up, linear decay, scaling.
+double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step);
+
+// ---- metrics ---------------------------------------------------------------------------------------
+
+enum { METRICS_MAX = 48, METRIC_NAME_MAX = 32 };
+
+// Rows of named numbers, equal on all ranks; the same table goes to metrics.csv and into checkpoints.
+typedef struct {
+    char name[METRICS_MAX][METRIC_NAME_MAX];
+    int n_columns;
+    double *row; // (n_rows, n_columns); column 0 is the step
+    size_t n_rows, capacity;
+} metrics_t;
+
+int metrics_column(metrics_t *m, const char *name); // found or added
+double *metrics_add(metrics_t *m);                  // a new row of zeros
+void metrics_free(metrics_t *m);
+
+// ---- the trainer -----------------------------------------------------------------------------------
+
+typedef struct trainer trainer_t;
+
+// One optimizer's side of a step: gradients summed over leaves, then over ranks.
+typedef struct {
+    params_t *params;
+    tally_t tally;
+    reduce_t *reduce;
+    size_t *edge; // of the buckets
+    int n_buckets;
+    bool under_way;
+    double waited; // seconds in reduce_finish since the last log line
+    double norm;   // of the last reduced gradient, over the leaf mean
+} side_t;
+
+// Images that D has seen before: `depth` for each sample of the batch, indexed by sample, never by rank.
+typedef struct {
+    int depth, samples, first; // of this rank
+    size_t image;              // floats
+    float *s, *t;              // (samples, depth, image)
+} image_pool_t;
+
+// Where each training image's regions were last seen: rows of the data set, spread over ranks by blocks.
+typedef struct {
+    size_t n;
+    share_t mine; // rows
+    int regions;
+    float *centres; // (mine.count, regions, 2)
+    int64_t *step;  // (mine.count), -1 never
+    // Visits since the last exchange: row, step, centres of each.
+    struct visit *visit;
+    size_t n_visits, capacity;
+} attention_map_t;
+
+enum { ATTENTION_BLOCK = 1024 }; // rows a checksum covers
+
+void attention_init(attention_map_t *a, const comm_t *c, size_t n, int regions);
+void attention_free(attention_map_t *a);
+void attention_visit(attention_map_t *a, size_t row, long step, const float *centres);
+// Sends the visits to the ranks that hold their rows.  Collective.
+void attention_exchange(attention_map_t *a, const comm_t *c);
+
+// Looks on while a step runs (--dump-step).
+typedef struct {
+    void (*leaf)(void *arg, const trainer_t *tr, const objective_t *o,
+                 int leaf); // after a leaf's forward pass
+    void *leaf_arg;
+    void (*gradients)(void *arg, const params_t *p); // summed over all, before the update
+    void *gradients_arg[2];                          // of DAE and G; of D1 and D2
+} observer_t;
+
+struct trainer {
+    observer_t observer;
+    const comm_t *comm;
+    const config_t *conf;
+    plan_run_t plan;
+    model_t model;
+    dataset_t source, target;           // train
+    dataset_t source_test, target_test; // what samples show; train again where there is no test split
+    dataset_t *shown[2];                // of source and target: which of them
+    loader_t *loader;
+    translator_t translator; // of one image
+    objective_t g, d, label; // one leaf's tapes; label only with train.label_warmup
+    side_t f_side, d_side;
+    float *fakes; // (my pairs, 2, H, W, 3): s', t' of this step
+    image_pool_t pool;
+    attention_map_t seen_s, seen_t;
+    metrics_t metrics;
+    long step;                                  // steps done
+    long gan_steps;                             // of them, steps that trained D
+    long d_step;                                // the step whose gradients of D are under way
+    bool d_finite;                              // the last gradients of D were
+    double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]
+    int skipped;                                // steps in a row with gradients that are not finite
+    double seconds;                             // of training before this process
+    double began;                               // now() when this process began
+    double waited_data, waited_comm;            // since the last log line
+    bool stop;                                  // agreed by all ranks: write a checkpoint and leave
+};
+
+// Opens data, builds tapes, allocates everything; with keeps_wires all named wires stay readable for an
+// observer. Collective; 0, or -1 after the message was printed.
+int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires);
+void trainer_free(trainer_t *tr);
+// One step.  0, or -1 after fail() where a non-finite run must end.  Collective.
+int trainer_step(trainer_t *tr);
+// Waits for D's reduction and applies it, so that all weights are those after `step` steps.  Collective.
+int trainer_settle(trainer_t *tr);
+// Set by signal handlers; ranks agree on it within a step.
+extern volatile int stop_requested;
+
+// Runs one step's mathematics and writes everything about it to an HDF5 file (--dump-step).  Collective.
+int dump_step(trainer_t *tr, const char *path);
+
+// ---- files of a run --------------------------------------------------------------------------------
+
+// Writes DIR/ckpt-STEP.h5 by all ranks together, commits it by rename, moves latest.h5, drops old ones beyond
+// checkpoint.keep.  Collective; 0, or -1 after fail(), then nothing older is lost.
+int checkpoint_write(trainer_t *tr, const char *dir);
+// Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
+// Collective; 0, or -1 after the message was printed.
+int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
+// Reads the configuration of a checkpoint, then (model_load) its weights: translate needs no more.
+int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
+int checkpoint_model(const comm_t *c, const char *path, model_t *m);
+
+// "eyes: 0, mouth: 1, skin: all": which region tells which label.
+void labels_text(char *text, size_t size, const config_t *conf);
+
+// samples/step-NNN.png from a fixed set of test images.  Collective.
+int samples_write(trainer_t *tr, const char *dir);
+// Outlines N' regions (x, y centres in pixels of the image) on the image of `size` drawn at (top, left),
+// enlarged `scale` times; region r has its own colour and carries its number at the centre.
+void draw_regions(picture_t *p, const float *centres, int regions, double half, int top, int left, int size,
+                  int scale);
+// Copies (h, w, 3) bytes enlarged `scale` times to (top, left).
+void draw_image(picture_t *p, const uint8_t *rgb, int h, int w, int top, int left, int scale);
+
+typedef struct {
+    const char *checkpoint, *input,
+        *output;               // input: HDF5 file, picture or folder; output: HDF5 file or folder
+    const char *group, *split; // of an HDF5 input; NULL: data.source.group, "test"
+} translate_t;
+
+// F on every image of the input with the averaged weights, over all ranks.  Collective; the exit status.
+int translate(const comm_t *c, const translate_t *what);
+
+// The whole job: run directory, resume, loop, log, samples, checkpoints.  Returns the exit status.
+// Collective.
+int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump);
+
+#endif

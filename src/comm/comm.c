@@ -1,0 +1,135 @@
+// The ranks as a whole: start and end of MPI, agreement on mistakes, small collectives, shares.
+// Collectives are started without blocking and waited for in wait.c, so that a rank that hangs is named
+// instead of waited for.
+#include "dagan/comm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wait.h"
+
+enum { BCAST_MAX = 1 << 30 }; // bytes of one MPI call
+
+void mpi_ok(int code, const char *file, int line, const char *call)
+{
+    if (code == MPI_SUCCESS) return;
+    char reason[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(code, reason, &length);
+    die(file, line, "%s: %s", call, reason);
+}
+
+int mpi_count(size_t n)
+{
+    CHECK(n <= INT_MAX, "%zu items in one MPI call, at most %d wanted", n, INT_MAX);
+    return (int)n;
+}
+
+static void abort_all(int status)
+{
+    MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+// Debian's setting (osc = ^ucx,pt2pt) leaves no component for one-sided calls that works across hosts over
+// TCP: MPI_Win_allocate fails there.  `sm` takes windows whose ranks share one host and declines all others,
+// `pt2pt` takes the rest.  A choice made outside (mpirun --mca osc ..., the environment) is kept.
+static void choose_one_sided(void)
+{
+#if defined(OMPI_MAJOR_VERSION) && OMPI_MAJOR_VERSION < 5
+    setenv("OMPI_MCA_osc", "sm,pt2pt", 0);
+#endif
+}
+
+void comm_init(comm_t *c, int *argc, char ***argv)
+{
+    *c = (comm_t){ 0 };
+    choose_one_sided();
+    int level;
+    MPI_OK(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level));
+    die_hook = abort_all;
+    CHECK(level >= MPI_THREAD_FUNNELED, "MPI gives thread level %d, MPI_THREAD_FUNNELED wanted", level);
+    MPI_OK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    MPI_OK(MPI_Comm_dup(MPI_COMM_WORLD, &c->all));
+    MPI_OK(MPI_Comm_set_errhandler(c->all, MPI_ERRORS_RETURN));
+    MPI_OK(MPI_Comm_dup(c->all, &c->calls));
+    MPI_OK(MPI_Comm_rank(c->all, &c->rank));
+    MPI_OK(MPI_Comm_size(c->all, &c->size));
+}
+
+void comm_free(comm_t *c)
+{
+    if (!c->size) return;
+    comm_barrier(c);
+    MPI_OK(MPI_Comm_free(&c->calls));
+    MPI_OK(MPI_Comm_free(&c->all));
+    MPI_OK(MPI_Finalize());
+    die_hook = NULL;
+    *c = (comm_t){ 0 };
+}
+
+static void allreduce(const comm_t *c, void *x, int n, MPI_Datatype type, MPI_Op op, const char *what)
+{
+    MPI_Request request;
+    MPI_OK(MPI_Iallreduce(MPI_IN_PLACE, x, n, type, op, c->all, &request));
+    wait_for(c, &request, what);
+}
+
+bool comm_agree(const comm_t *c, bool bad, const char *text)
+{
+    int first = bad ? c->rank : c->size; // the lowest rank that has something to say
+    allreduce(c, &first, 1, MPI_INT, MPI_MIN, "agreement on errors");
+    if (first == c->size) return false;
+
+    // The text may be of any length, and only its owner knows it.
+    size_t length = text && c->rank == first ? strlen(text) : 0;
+    comm_bcast(c, &length, sizeof length, first);
+    char *line = alloc(length + 1, 1);
+    if (c->rank == first && text) memcpy(line, text, length);
+    comm_bcast(c, line, length, first);
+    if (c->rank == 0) fprintf(stderr, "dagan_mpi: %s\n", length ? line : "failed without a reason");
+    free(line);
+    return true;
+}
+
+void comm_sum(const comm_t *c, double *x, size_t n)
+{
+    allreduce(c, x, mpi_count(n), MPI_DOUBLE, MPI_SUM, "a small sum over ranks");
+}
+
+void comm_max(const comm_t *c, double *x, size_t n)
+{
+    allreduce(c, x, mpi_count(n), MPI_DOUBLE, MPI_MAX, "a maximum over ranks");
+}
+
+void comm_bcast(const comm_t *c, void *bytes, size_t n, int root)
+{
+    for (size_t at = 0; at < n; at += BCAST_MAX) {
+        MPI_Request request;
+        size_t left = n - at;
+        int part = mpi_count(left < BCAST_MAX ? left : BCAST_MAX);
+        MPI_OK(MPI_Ibcast((char *)bytes + at, part, MPI_BYTE, root, c->all, &request));
+        wait_for(c, &request, "a broadcast");
+    }
+}
+
+void comm_barrier(const comm_t *c)
+{
+    MPI_Request request;
+    MPI_OK(MPI_Ibarrier(c->all, &request));
+    wait_for(c, &request, "a barrier");
+}
+
+// The first n % size ranks hold one item more than the others.
+share_t share_of(size_t n, int rank, int size)
+{
+    size_t each = n / (size_t)size, more = n % (size_t)size, r = (size_t)rank;
+    return (share_t){ .first = r * each + (r < more ? r : more), .count = each + (r < more) };
+}
+
+int share_owner(size_t n, size_t item, int size)
+{
+    size_t each = n / (size_t)size, more = n % (size_t)size;
+    size_t larger = more * (each + 1); // items held by ranks that have one more
+    return (int)(item < larger ? item / (each + 1) : more + (item - larger) / each);
+}

@@ -1,0 +1,59 @@
+// dagan_mpi check CONFIG.yaml: the plan of a run, in numbers; touches nothing.
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "plan.h"
+
+static double mib(double bytes)
+{
+    return bytes / 1048576;
+}
+
+static void print(const dry_t *d, const config_t *conf, int ranks)
+{
+    const params_t *f = &d->model.f, *dd = &d->model.d;
+    double n = (double)(f->n + dd->n), float_bytes = sizeof(float);
+    double tapes = (double)(d->g.tape.arena_floats + d->label.tape.arena_floats + d->d.tape.arena_floats);
+    int levels = 0;
+    for (int l = d->plan.my_leaves; l % 2 == 0; l /= 2) levels++;
+    // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
+    double per_rank = (n * (5 + levels) + n / 2 + tapes) * float_bytes;
+    // Backward takes about twice forward: once for data, once for weights.
+    double flops = 3 * (tape_flops(&d->g.tape) + tape_flops(&d->d.tape)) * d->plan.leaves;
+    for (int s = 0; s < 2; s++) {
+        const params_t *p = s ? dd : f;
+        for (int i = 0; i < p->n_nets; i++)
+            printf("parameters of %-4s     %zu\n", p->net[i].name, p->net[i].end - p->net[i].first);
+    }
+    printf("ranks                  %d\n", ranks);
+    printf("pairs per step         %d in %d leaves of %d%s\n", d->plan.batch, d->plan.leaves,
+           conf->train.microbatch, d->plan.grown ? " (grown for this number of ranks)" : "");
+    printf("steps                  %ld\n", d->plan.steps);
+    printf("same bits on 1, 2, 4.. %s\n", d->plan.is_invariant ? "yes" : "no");
+    printf("memory per rank        %.1f MiB, of it %.1f for the tapes, plus the rank's share of the data\n",
+           mib(per_rank), mib(tapes * float_bytes));
+    printf("work per step          %.2f GFLOP over all ranks, counted as direct convolution\n", flops / 1e9);
+    printf("reduced per step       %.2f MiB\n", mib(n * float_bytes));
+    printf("checkpoint             %.2f MiB and 8 + %d bytes per image\n",
+           mib((3 * n + (double)f->n) * float_bytes), 8 * conf->attention.regions);
+    printf("run directory          %s\n", conf->run.dir);
+}
+
+static int run(const comm_t *c, int argc, char **argv)
+{
+    config_t *conf = dry_config(c, argc, argv);
+    if (!conf) return EXIT_USER;
+    dry_t dry;
+    int bad = dry_build(&dry, c, conf);
+    bool failed = comm_agree(c, bad, error_text());
+    if (!failed && c->rank == 0) print(&dry, conf, c->size);
+    dry_free(&dry);
+    free(conf);
+    return failed ? EXIT_USER : EXIT_DONE;
+}
+
+const command_t command_check = {
+    "check", "check CONFIG.yaml [--set KEY=VALUE]...",
+    "validates, prints the plan of the run for this number of ranks, touches nothing", run
+};

@@ -1,0 +1,60 @@
+// dagan_mpi graph CONFIG.yaml: the tapes, a line for each node.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+
+static void inputs_text(char *text, size_t size, const node_t *y)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; i < y->n_in && at < size; i++) {
+        const node_t *v = y->in[i];
+        if (v->params)
+            at += (size_t)snprintf(text + at, size - at, " %s", v->params->view[v->view].name);
+        else
+            at += (size_t)snprintf(text + at, size - at, " %d", v->index);
+    }
+}
+
+static void print_tape(const char *title, const tape_t *t)
+{
+    char shape[64], inputs[512];
+    if (!t->n) return;
+    printf("%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used\n", title, t->n,
+           tape_flops(t) / 1e9, (double)t->arena_floats * 4 / 1048576, (double)t->value_floats * 4 / 1048576);
+    printf("%5s  %-15s %-22s %12s %12s  %-14s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes", "FLOP",
+           "wire");
+    for (int i = 0; i < t->n; i++) {
+        const node_t *y = t->node[i];
+        if (y->params) continue;
+        snprintf(shape, sizeof shape, "(%d, %d, %d, %d)", y->dim.n, y->dim.h, y->dim.w, y->dim.c);
+        inputs_text(inputs, sizeof inputs, y);
+        printf("%5d  %-15s %-22s %12zu %12.0f  %-14s%s\n", i, y->op->name, shape,
+               y->op->is_view ? 0 : numel(y->dim) * sizeof(float), y->op->flops ? y->op->flops(y) : 0.0,
+               y->name, inputs);
+    }
+    printf("\n");
+}
+
+static int run(const comm_t *c, int argc, char **argv)
+{
+    config_t *conf = dry_config(c, argc, argv);
+    if (!conf) return EXIT_USER;
+    dry_t dry;
+    int bad = dry_build(&dry, c, conf);
+    bool failed = comm_agree(c, bad, error_text());
+    if (!failed && c->rank == 0) {
+        print_tape("warm-up of DAE on labels", &dry.label.tape);
+        print_tape("DAE and G", &dry.g.tape);
+        print_tape("D1 and D2", &dry.d.tape);
+    }
+    dry_free(&dry);
+    free(conf);
+    return failed ? EXIT_USER : EXIT_DONE;
+}
+
+const command_t command_graph = { "graph", "graph CONFIG.yaml [--set KEY=VALUE]...",
+                                  "prints the tapes of one leaf: names, shapes, bytes, FLOPs", run };

@@ -1,0 +1,63 @@
+// dagan_mpi COMMAND ...: finds the command, starts and ends MPI.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+static const command_t *const commands[] = { &command_train, &command_check, &command_graph,
+                                             &command_translate, &command_pack };
+enum { N_COMMANDS = sizeof commands / sizeof *commands };
+
+static void help(void)
+{
+    printf("dagan_mpi %s: trains DA-GAN, unpaired image translation with attention, on MPI ranks\n\n",
+           DAGAN_VERSION);
+    for (int i = 0; i < N_COMMANDS; i++)
+        printf("  dagan_mpi %s\n      %s\n", commands[i]->usage, commands[i]->help);
+    printf("  dagan_mpi --help [config] | --version\n      `--help config` lists every key of the "
+           "configuration\n\n"
+           "Run it under mpirun or srun, a rank for each core:  mpirun -np 4 dagan_mpi configs/faces.yaml\n"
+           "Exit status: 0 done, 1 mistake in what was asked for, 2 the run failed, 75 stopped after a "
+           "checkpoint.\n");
+}
+
+static const command_t *find(const char *name)
+{
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+static bool is(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static int run(const comm_t *c, int argc, char **argv)
+{
+    if (argc < 2) {
+        comm_agree(c, true, "what to do is missing: dagan_mpi CONFIG.yaml, or dagan_mpi --help");
+        return EXIT_USER;
+    }
+    if (is(argv[1], "--help", "-h")) {
+        if (c->rank == 0) argc > 2 && strcmp(argv[2], "config") == 0 ? config_help() : help();
+        return EXIT_DONE;
+    }
+    if (is(argv[1], "--version", "-V")) {
+        if (c->rank == 0) printf("dagan_mpi %s\n", DAGAN_VERSION);
+        return EXIT_DONE;
+    }
+    const command_t *command = find(argv[1]);
+    if (command) return command->run(c, argc - 2, argv + 2);
+    return command_train.run(c, argc - 1, argv + 1); // dagan_mpi CONFIG.yaml
+}
+
+int main(int argc, char **argv)
+{
+    comm_t c;
+    comm_init(&c, &argc, &argv);
+    int status = run(&c, argc, argv);
+    comm_free(&c);
+    return status;
+}

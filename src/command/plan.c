@@ -1,0 +1,44 @@
+// Builds the tapes of a configuration without opening its data.
+
+#include "plan.h"
+
+#include <stdlib.h>
+
+config_t *dry_config(const comm_t *c, int argc, char **argv)
+{
+    char *word[WORDS_MAX], *sets[WORDS_MAX];
+    int n_sets = 0;
+    option_t o[] = { { .name = "--set", .list = sets, .count = &n_sets } };
+    int n = options(argc, argv, o, 1, word);
+    config_t *conf = alloc(1, sizeof *conf);
+    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
+    if (!comm_agree(c, n < 0, error_text()) && load_config(c, conf, word[0], sets, n_sets) == 0) return conf;
+    free(conf);
+    return NULL;
+}
+
+int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
+{
+    *dry = (dry_t){ .model.conf = conf };
+    if (net_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
+    for (int i = 0; i < conf->n_labels; i++) dry->model.n_classes[i] = 2;
+    int leaf = conf->train.microbatch;
+    objective_build(&dry->g, &dry->model, STEP_G, leaf);
+    if (conf->train.label_warmup) objective_build(&dry->label, &dry->model, STEP_LABEL, leaf);
+    objective_build(&dry->d, &dry->model, STEP_D, leaf);
+    params_alloc(&dry->model.f, 0, 0);
+    params_alloc(&dry->model.d, 0, 0);
+    tape_plan(&dry->g.tape, dry->g.total);
+    if (conf->train.label_warmup) tape_plan(&dry->label.tape, dry->label.total);
+    tape_plan(&dry->d.tape, dry->d.total);
+    return 0;
+}
+
+void dry_free(dry_t *dry)
+{
+    objective_free(&dry->d);
+    objective_free(&dry->label);
+    objective_free(&dry->g);
+    params_free(&dry->model.d);
+    params_free(&dry->model.f);
+}

@@ -1,0 +1,20 @@
+// The three tapes of a configuration without data or ranks, for `check` and `graph`; private to command/.
+#ifndef DAGAN_COMMAND_PLAN_H
+#define DAGAN_COMMAND_PLAN_H
+
+#include "command.h"
+
+typedef struct {
+    model_t model;
+    objective_t g, d, label;
+    plan_run_t plan;
+} dry_t;
+
+// Builds and plans everything that a rank of c would.  0, or -1 after fail().  Labels are taken to have 2
+// classes.
+int dry_build(dry_t *dry, const comm_t *c, const config_t *conf);
+void dry_free(dry_t *dry);
+// Loads the one configuration named on the command line.  NULL after the message was printed.
+config_t *dry_config(const comm_t *c, int argc, char **argv);
+
+#endif

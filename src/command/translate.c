@@ -1,0 +1,25 @@
+// dagan_mpi translate CKPT.h5 --input FILE.h5|DIR --output DIR|FILE.h5
+
+#include "command.h"
+
+static int run(const comm_t *c, int argc, char **argv)
+{
+    char *word[WORDS_MAX];
+    translate_t w = { 0 };
+    option_t o[] = { { .name = "--input", .value = &w.input },
+                     { .name = "--output", .value = &w.output },
+                     { .name = "--group", .value = &w.group },
+                     { .name = "--split", .value = &w.split } };
+    int n = options(argc, argv, o, 4, word);
+    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one checkpoint", n);
+    if (n >= 0 && !w.input) n = fail("translate wants --input, an HDF5 file or a folder of pictures");
+    if (n >= 0 && !w.output) n = fail("translate wants --output, a folder or a file ending in .h5");
+    if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
+    w.checkpoint = word[0];
+    return translate(c, &w);
+}
+
+const command_t command_translate = {
+    "translate", "translate CKPT.h5 --input FILE.h5|DIR --output DIR|FILE.h5 [--group NAME] [--split test]",
+    "translates a data set or pictures with the averaged weights; shows the regions", run
+};

@@ -1,0 +1,19 @@
+// Private to data/: a split as it lies in HDF5, opened and checked.
+#ifndef DATA_DATASET_H
+#define DATA_DATASET_H
+
+#include <hdf5.h>
+
+#include "dagan/data.h"
+
+typedef struct {
+    hid_t file, group, images, label[DATASET_LABELS_MAX]; // 0 or negative: not open
+} split_t;
+
+// Opens /<group>/<split> of a file and checks whatever can be checked without reading rows; fills `d` but for
+// its rows.  Local.  0, or -1 after fail(); close both either way.
+int split_open(split_t *s, dataset_t *d, const domain_conf_t *where, const char *split, int size,
+               const label_t *labels, int n_labels);
+void split_close(split_t *s);
+
+#endif

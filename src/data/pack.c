@@ -1,0 +1,218 @@
+// pack: folders of pictures to one data set.  Rank 0 lists the files, every rank decodes its share and keeps
+// it, the ranks count what was readable, and all write together into "OUTPUT.tmp", which becomes OUTPUT
+// when it is whole.
+#include "pack.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "picture.h"
+
+typedef struct {
+    char *text;
+    size_t length;
+} text_t;
+
+static void append(text_t *t, const char *line)
+{
+    size_t n = strlen(line);
+    t->text = realloc(t->text, t->length + n + 2);
+    CHECK(t->text, "no memory for messages");
+    t->length += (size_t)sprintf(t->text + t->length, "%s\n", line);
+}
+
+// Prints every rank's text on rank 0's stderr, in the order of ranks.  Collective.
+static void print_in_order(const comm_t *c, const text_t *mine)
+{
+    for (int r = 0; r < c->size; r++) {
+        size_t n = r == c->rank ? mine->length : 0;
+        comm_bcast(c, &n, sizeof n, r);
+        if (!n) continue;
+        char *text = alloc(n + 1, 1);
+        if (r == c->rank) memcpy(text, mine->text, n);
+        comm_bcast(c, text, n, r);
+        if (c->rank == 0) fputs(text, stderr);
+        free(text);
+    }
+}
+
+// ---- before --------------------------------------------------------------------------------------
+
+static int check_group(const char *group)
+{
+    for (const char *part = group; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL) {
+        size_t n = strcspn(part, "/");
+        if (n == 0 || strspn(part, ".") >= n) return fail("pack: '%s' cannot name a group", group);
+    }
+    return 0;
+}
+
+// The domain: as asked for, without leading slashes, or the output's base name up to its ending.
+static char *group_name(const pack_t *p)
+{
+    const char *from = p->group ? p->group + strspn(p->group, "/") : p->output;
+    if (!p->group && strrchr(from, '/')) from = strrchr(from, '/') + 1;
+    const char *dot = p->group ? NULL : strrchr(from, '.');
+    size_t n = dot && dot > from ? (size_t)(dot - from) : strlen(from);
+    return memcpy(alloc(n + 1, 1), from, n);
+}
+
+// On rank 0: the output must be new, and its folder must take it.
+static int check_output(const pack_t *p, const char *tmp)
+{
+    if (p->size < 1 || p->size > PICTURE_SIDE_MAX)
+        return fail("pack: size is %d, wanted 1 to %d", p->size, PICTURE_SIDE_MAX);
+    if (!access(p->output, F_OK)) return fail("%s: exists; remove it first", p->output);
+    int file = open(tmp, O_CREAT | O_WRONLY | O_TRUNC, 0666);
+    if (file < 0) return fail("%s: cannot be written: %s", tmp, strerror(errno));
+    close(file);
+    return 0;
+}
+
+// ---- decoding ------------------------------------------------------------------------------------
+
+static void draw_bar(size_t done, size_t n)
+{
+    enum { WIDTH = 40 };
+    static const char full[] = "########################################";
+    static const char rest[] = "........................................";
+    if (n > 200 && done % (n / 200) && done < n) return;
+    int filled = (int)(WIDTH * done / n);
+    fprintf(stderr, "\r[%.*s%.*s] %3d %%", filled, full, WIDTH - filled, rest, (int)(100 * done / n));
+    if (done == n) fprintf(stderr, "\r%*s\r", WIDTH + 8, "");
+}
+
+static void decode(kept_t *k, text_t *skipped, const files_t *f, share_t mine, bool bar)
+{
+    size_t bytes = 3 * (size_t)k->size * (size_t)k->size, n = 0;
+    k->item = alloc(mine.count, sizeof *k->item);
+    k->rgb = alloc(mine.count, bytes);
+    for (size_t i = 0; i < mine.count; i++) {
+        const item_t *item = &f->item[mine.first + i];
+        picture_t whole, fitted;
+        if (bar) draw_bar(i, mine.count);
+        if (picture_read(&whole, item->path)) {
+            char line[4096 + 32];
+            snprintf(line, sizeof line, "dagan_mpi: skipped: %s", error_text());
+            append(skipped, line);
+            continue;
+        }
+        picture_fit(&fitted, &whole, k->size);
+        memcpy(k->rgb + n * bytes, fitted.rgb, bytes);
+        k->item[n++] = mine.first + i;
+        k->n[item->split]++;
+        picture_free(&fitted);
+        picture_free(&whole);
+    }
+    if (bar && mine.count) draw_bar(mine.count, mine.count);
+}
+
+// Rows of lower ranks and of all, from the counts of each.  Collective.
+static void place(kept_t *k, const comm_t *c)
+{
+    size_t n = (size_t)c->size * N_SPLITS;
+    double *count = alloc(n, sizeof *count); // exact up to 2^53
+    for (size_t s = 0; s < N_SPLITS; s++) count[(size_t)c->rank * N_SPLITS + s] = (double)k->n[s];
+    comm_sum(c, count, n);
+    for (size_t i = 0; i < n; i++) {
+        if (i / N_SPLITS < (size_t)c->rank) k->first[i % N_SPLITS] += (size_t)count[i];
+        k->total[i % N_SPLITS] += (size_t)count[i];
+    }
+    free(count);
+}
+
+// The same on all ranks.
+static int check_counts(const kept_t *k, const files_t *f, bool strict)
+{
+    size_t wanted[N_SPLITS] = { 0 }, kept = k->total[SPLIT_TRAIN] + k->total[SPLIT_TEST];
+    for (size_t i = 0; i < f->n; i++) wanted[f->item[i].split]++;
+    if (strict && kept < f->n)
+        return fail("pack: %zu of %zu pictures cannot be read (strict)", f->n - kept, f->n);
+    for (int s = 0; s < N_SPLITS; s++)
+        if (wanted[s] && !k->total[s])
+            return fail("pack: none of the %zu pictures for '%s' can be read", wanted[s], split_name[s]);
+    return 0;
+}
+
+// ---- after ---------------------------------------------------------------------------------------
+
+static int sync_path(const char *path)
+{
+    int file = open(path, O_RDONLY), bad = file < 0 || (fsync(file) && errno != EINVAL);
+    if (file >= 0) close(file);
+    return bad;
+}
+
+static int commit(const char *tmp, const char *output)
+{
+    char *copy = strdup(output);
+    int bad = sync_path(tmp) || rename(tmp, output) || sync_path(dirname(copy));
+    free(copy);
+    return bad ? fail("%s: cannot be written: %s", output, strerror(errno)) : 0;
+}
+
+static void report(const pack_t *p, const char *group, const kept_t *k, const files_t *f)
+{
+    size_t kept = 0;
+    printf("%s:", p->output);
+    for (int s = 0; s < N_SPLITS; s++)
+        if (k->total[s])
+            printf("%s /%s/%s %zu", kept ? "," : "", group, split_name[s], k->total[s]), kept += k->total[s];
+    printf(" pictures of %dx%d", k->size, k->size);
+    if (kept < f->n) printf(", %zu skipped", f->n - kept);
+    if (f->n_ignored) printf(", %zu not named .png, .jpg or .jpeg", f->n_ignored);
+    printf("\n");
+    fflush(stdout);
+}
+
+// Decodes, counts and writes `tmp`.  Collective.
+static int make(const comm_t *c, const pack_t *p, const char *tmp, const char *group, const files_t *f,
+                const table_t *t)
+{
+    kept_t k = { .size = p->size };
+    text_t skipped = { 0 };
+    bool bar = p->progress && c->rank == 0 && isatty(STDERR_FILENO);
+    decode(&k, &skipped, f, share_of(f->n, c->rank, c->size), bar);
+    print_in_order(c, &skipped);
+    place(&k, c);
+    int bad = comm_agree(c, check_counts(&k, f, p->strict), error_text());
+    if (!bad) {
+        char source[CONF_TEXT_MAX];
+        snprintf(source, sizeof source, "packed by dagan_mpi %s from %s%s", DAGAN_VERSION, p->inputs[0],
+                 p->n_inputs > 1 ? " and others" : "");
+        pack_write(c, tmp, group, source, &k, t);
+        bad = comm_agree(c, c->rank == 0 ? commit(tmp, p->output) : 0, error_text());
+    }
+    if (!bad && c->rank == 0) report(p, group, &k, f);
+    free(skipped.text);
+    free(k.rgb);
+    free(k.item);
+    return bad;
+}
+
+int pack(const comm_t *c, const pack_t *p)
+{
+    files_t files = { 0 };
+    table_t table = { 0 };
+    size_t length = strlen(p->output);
+    char *group = group_name(p), *tmp = alloc(length + 5, 1);
+    memcpy(tmp, p->output, length);
+    memcpy(tmp + length, ".tmp", 4);
+
+    int bad = comm_agree(c, check_group(group) || (c->rank == 0 && check_output(p, tmp)), error_text());
+    if (!bad) {
+        bad = files_find(&files, c, p->inputs, p->n_inputs) || table_read(&table, c, p->labels, &files) ||
+              make(c, p, tmp, group, &files, &table);
+        if (bad && c->rank == 0) unlink(tmp);
+    }
+    table_free(&table);
+    files_free(&files);
+    free(tmp);
+    free(group);
+    return bad ? -1 : 0;
+}

@@ -1,0 +1,135 @@
+// The packed data set in HDF5, written by all ranks together.  An image is a chunk, so no two ranks share
+// one; filtered chunks can only be written collectively, so ranks go in rounds and whoever has no rows left
+// takes part with none.
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pack.h"
+
+enum { GZIP = 6, ROUND_BYTES = 16 << 20 };
+
+// The rows [first, first + count) of `data`, from memory.  Collective; count may be 0.
+static void put(hid_t data, hid_t type, size_t first, size_t count, const void *values)
+{
+    hsize_t side[4];
+    hid_t file = (hid_t)H5_OK(H5Dget_space(data));
+    int rank = (int)H5_OK(H5Sget_simple_extent_dims(file, side, NULL));
+    hsize_t start[4] = { first };
+    side[0] = count ? count : 1; // no dimension may be 0 here
+    hid_t memory = (hid_t)H5_OK(H5Screate_simple(rank, side, NULL));
+    if (count) {
+        H5_OK(H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, side, NULL));
+    } else {
+        H5_OK(H5Sselect_none(file));
+        H5_OK(H5Sselect_none(memory));
+    }
+    hid_t together = (hid_t)H5_OK(H5Pcreate(H5P_DATASET_XFER));
+    H5_OK(H5Pset_dxpl_mpio(together, H5FD_MPIO_COLLECTIVE));
+    H5_OK(H5Dwrite(data, type, memory, file, together, values));
+    H5_OK(H5Pclose(together));
+    H5_OK(H5Sclose(memory));
+    H5_OK(H5Sclose(file));
+}
+
+static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
+{
+    hsize_t size = (hsize_t)k->size, side[4] = { k->total[s], size, size, 3 },
+            chunk[4] = { 1, size, size, 3 };
+    hid_t space = (hid_t)H5_OK(H5Screate_simple(4, side, NULL));
+    hid_t create = (hid_t)H5_OK(H5Pcreate(H5P_DATASET_CREATE));
+    H5_OK(H5Pset_chunk(create, 4, chunk));
+    H5_OK(H5Pset_deflate(create, GZIP));
+    H5_OK(H5Pset_fill_time(create, H5D_FILL_TIME_NEVER));
+    hid_t data =
+        (hid_t)H5_OK(H5Dcreate2(split, "images", H5T_STD_U8LE, space, H5P_DEFAULT, create, H5P_DEFAULT));
+
+    size_t bytes = 3 * size * size, round = ROUND_BYTES / bytes + 1, before = 0;
+    for (int i = 0; i < s; i++) before += k->n[i];
+    double rounds = (double)((k->n[s] + round - 1) / round);
+    comm_max(c, &rounds, 1);
+    for (size_t r = 0, done = 0; r < (size_t)rounds; r++) {
+        size_t count = k->n[s] - done < round ? k->n[s] - done : round;
+        put(data, H5T_NATIVE_UINT8, k->first[s] + done, count, k->rgb + (before + done) * bytes);
+        done += count;
+    }
+    H5_OK(H5Dclose(data));
+    H5_OK(H5Pclose(create));
+    H5_OK(H5Sclose(space));
+}
+
+// Strings of one fixed length: parallel HDF5 has no others.  NULL n_names: a scalar.
+static void write_strings(hid_t at, const char *name, const char *const *text, size_t n, bool list)
+{
+    size_t width = 1;
+    for (size_t i = 0; i < n; i++)
+        if (strlen(text[i]) > width) width = strlen(text[i]);
+    char *bytes = alloc(n, width);
+    for (size_t i = 0; i < n; i++) memcpy(bytes + i * width, text[i], strlen(text[i]));
+    hsize_t side = n;
+    hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
+    H5_OK(H5Tset_size(type, width));
+    H5_OK(H5Tset_strpad(type, H5T_STR_NULLPAD));
+    H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
+    hid_t space = (hid_t)H5_OK(list ? H5Screate_simple(1, &side, NULL) : H5Screate(H5S_SCALAR));
+    hid_t attribute = (hid_t)H5_OK(H5Acreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT));
+    H5_OK(H5Awrite(attribute, type, bytes));
+    H5_OK(H5Aclose(attribute));
+    H5_OK(H5Sclose(space));
+    H5_OK(H5Tclose(type));
+    free(bytes);
+}
+
+static void write_labels(hid_t split, const kept_t *k, int s, const table_t *t)
+{
+    hsize_t rows = k->total[s];
+    size_t before = 0;
+    for (int i = 0; i < s; i++) before += k->n[i];
+    int16_t *value = alloc(k->n[s], sizeof *value);
+    hid_t labels = (hid_t)H5_OK(H5Gcreate2(split, "labels", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    hid_t space = (hid_t)H5_OK(H5Screate_simple(1, &rows, NULL));
+    for (size_t j = 0; j < t->n; j++) {
+        const column_t *col = &t->column[j];
+        for (size_t i = 0; i < k->n[s]; i++) value[i] = col->value[k->item[before + i]];
+        hid_t data = (hid_t)H5_OK(
+            H5Dcreate2(labels, col->name, H5T_STD_I16LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+        put(data, H5T_NATIVE_INT16, k->first[s], k->n[s], value);
+        write_strings(data, "classes", col->class, (size_t)col->n_classes, true);
+        H5_OK(H5Dclose(data));
+    }
+    H5_OK(H5Sclose(space));
+    H5_OK(H5Gclose(labels));
+    free(value);
+}
+
+static void write_domain(hid_t domain, const char *group, const char *source)
+{
+    const char *slash = strrchr(group, '/'), *nothing = "";
+    const char *title = slash ? slash + 1 : group;
+    write_strings(domain, "title", &title, 1, false);
+    write_strings(domain, "license", &nothing, 1, false); // pack cannot know these two
+    write_strings(domain, "attribution", &nothing, 1, false);
+    write_strings(domain, "source", &source, 1, false);
+}
+
+void pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
+                const table_t *t)
+{
+    hid_t access = (hid_t)H5_OK(H5Pcreate(H5P_FILE_ACCESS)), links = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
+    H5_OK(H5Pset_fapl_mpio(access, c->all, MPI_INFO_NULL));
+    H5_OK(H5Pset_create_intermediate_group(links, 1));
+    hid_t file = (hid_t)H5_OK(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
+    hid_t domain = (hid_t)H5_OK(H5Gcreate2(file, group, links, H5P_DEFAULT, H5P_DEFAULT));
+    write_domain(domain, group, source);
+    for (int s = 0; s < N_SPLITS; s++) {
+        if (!k->total[s]) continue;
+        hid_t split = (hid_t)H5_OK(H5Gcreate2(domain, split_name[s], H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+        write_images(c, split, k, s);
+        if (t->n) write_labels(split, k, s, t);
+        H5_OK(H5Gclose(split));
+    }
+    H5_OK(H5Gclose(domain));
+    H5_OK(H5Fclose(file));
+    H5_OK(H5Pclose(links));
+    H5_OK(H5Pclose(access));
+}

@@ -1,0 +1,16 @@
+// Private to data/: the two file formats behind picture_read.
+#ifndef DATA_PICTURE_H
+#define DATA_PICTURE_H
+
+#include <stdio.h>
+
+#include "dagan/data.h"
+
+enum { PICTURE_SIDE_MAX = 16384 };
+
+// Decode from the beginning of `file`; `path` is for messages.  `p` is all zero before, and owns its
+// pixels after 0; after -1 it owns nothing.
+int picture_from_png(picture_t *p, FILE *file, const char *path);
+int picture_from_jpeg(picture_t *p, FILE *file, const char *path);
+
+#endif

@@ -1,0 +1,86 @@
+// The Deep Attention Encoder: DAE(X) = { Inst_i } with Inst_i = E(X o M_i), M_i the soft box at
+// f_loc(E(X))_i.
+
+#include <math.h>
+#include <string.h>
+
+#include "dagan/net.h"
+
+static const encoder_t *encoder_of(const config_t *conf)
+{
+    for (int i = 0; encoders[i]; i++)
+        if (strcmp(encoders[i]->name, conf->model.encoder) == 0) return encoders[i];
+    return NULL;
+}
+
+static const localiser_t *localiser_of(const config_t *conf)
+{
+    for (int i = 0; localisers[i]; i++)
+        if (strcmp(localisers[i]->name, conf->model.localiser) == 0) return localisers[i];
+    return NULL;
+}
+
+int net_check(const config_t *conf)
+{
+    const encoder_t *e = encoder_of(conf);
+    if (!e)
+        return fail("model.encoder: found '%s', which src/net/encoder/ does not define", conf->model.encoder);
+    if (!localiser_of(conf))
+        return fail("model.localiser: found '%s', which src/net/localiser/ does not define",
+                    conf->model.localiser);
+    if (conf->data.size % e->stride)
+        return fail("data.size: found %d, wanted a multiple of %d, the stride of model.encoder %s",
+                    conf->data.size, e->stride, e->name);
+    return 0;
+}
+
+int dae_window(const config_t *conf)
+{
+    if (conf->attention.window) return conf->attention.window;
+    // At 4 / k pixels beyond its edge the mask has fallen to 2 %; half a step is lost to rounding on each
+    // side.
+    int side = (int)ceil(2 * conf->attention.half + 4 / conf->attention.sharpness + WINDOW_STEP);
+    side = (side + WINDOW_STEP - 1) / WINDOW_STEP * WINDOW_STEP;
+    return side < conf->data.size ? side : conf->data.size;
+}
+
+dae_t dae(const scope_t *s, var_t x)
+{
+    const config_t *conf = s->conf;
+    double half = conf->attention.half, k = conf->attention.sharpness;
+    int size = x->dim.w;
+    scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
+    dae_t z;
+    z.features = encoder_of(conf)->build(&enc, x);
+    z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
+    if (conf->attention.mode == ATTENTION_MASK) {
+        z.regions = mask(x, z.centres, half, k);
+        z.instances = encoder_of(conf)->build(&enc, z.regions);
+    } else {
+        int side = dae_window(conf);
+        z.regions = window(x, z.centres, half, k, side);
+        z.instances = paste(encoder_of(conf)->build(&enc, z.regions), z.centres, side, size);
+    }
+    return z;
+}
+
+dae_t dae_rows(const dae_t *z, int first, int n)
+{
+    int N = z->centres->dim.w;
+    return (dae_t){ rows(z->features, first, n), rows(z->centres, first, n),
+                    rows(z->regions, first * N, n * N), rows(z->instances, first * N, n * N) };
+}
+
+var_t dae_pool(const scope_t *s, const dae_t *z)
+{
+    return region_pool(z->instances, z->centres, s->conf->attention.half, s->conf->attention.sharpness,
+                       s->conf->data.size);
+}
+
+var_t head(const scope_t *s, var_t pooled, const label_t *label, int classes)
+{
+    scope_t heads = scope_in(s, "head");
+    shape_t all = { pooled->dim.n, 1, 1, pooled->dim.w * pooled->dim.c };
+    var_t x = label->region == CONF_REGION_ALL ? reshape(pooled, all) : pick(pooled, label->region);
+    return conv_layer(&heads, label->name, x, classes, 1, 1, 0, true, ACT_NONE);
+}

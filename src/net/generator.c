@@ -1,0 +1,18 @@
+// G: the features of the image and of its instances side by side, fused, refined and brought back to full
+// size.
+
+#include "dagan/net.h"
+
+var_t generator(const scope_t *s, const dae_t *z)
+{
+    int w = s->conf->model.width;
+    var_t x = concat_regions(z->features, z->instances);
+    x = conv_norm(s, "fuse", "nf", x, 4 * w, 1, 1, 0, ACT_RELU);
+    for (int i = 0; i < s->conf->model.residuals; i++) {
+        scope_t res = scope_in(s, "res.%d", i);
+        x = residual(&res, x);
+    }
+    x = conv_norm(s, "u1", "m1", upsample(x), 2 * w, 3, 1, 1, ACT_RELU);
+    x = conv_norm(s, "u2", "m2", upsample(x), w, 3, 1, 1, ACT_RELU);
+    return conv_layer(s, "out", x, 3, 7, 1, 3, true, ACT_TANH);
+}

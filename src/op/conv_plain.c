@@ -1,0 +1,53 @@
+// The convolution as its definition says, one multiplication at a time: what every fast kernel is tested
+// against.
+
+#include "conv.h"
+
+#define EACH_PRODUCT(k)                                                                     \
+    for (int n = 0; n < (k)->n; n++)                                                        \
+        for (int oy = 0; oy < (k)->oh; oy++)                                                \
+            for (int ox = 0; ox < (k)->ow; ox++)                                            \
+                for (int ky = 0; ky < (k)->kh; ky++)                                        \
+                    for (int kx = 0; kx < (k)->kw; kx++)                                    \
+                        for (int iy = oy * (k)->stride + ky - (k)->pad,                     \
+                                 ix = ox * (k)->stride + kx - (k)->pad,                     \
+                                 inside = iy >= 0 && iy < (k)->h && ix >= 0 && ix < (k)->w; \
+                             inside; inside = 0)                                            \
+                            for (int ci = 0; ci < (k)->ci; ci++)                            \
+                                for (int co = 0; co < (k)->co; co++)
+
+static size_t at(int a, int b, int c, int d, int nb, int nc, int nd)
+{
+    return (((size_t)a * (size_t)nb + (size_t)b) * (size_t)nc + (size_t)c) * (size_t)nd + (size_t)d;
+}
+
+#define IN(k) at(n, iy, ix, ci, (k)->h, (k)->w, (k)->ci)
+#define WEIGHT(k) at(ky, kx, ci, co, (k)->kw, (k)->ci, (k)->co)
+#define OUT(k) at(n, oy, ox, co, (k)->oh, (k)->ow, (k)->co)
+
+static size_t scratch(const conv_t *k)
+{
+    (void)k;
+    return 0;
+}
+
+static void forward(const conv_t *k, float *y, const float *x, const float *weight, float *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < at(k->n, 0, 0, 0, k->oh, k->ow, k->co); i++) y[i] = 0;
+    EACH_PRODUCT(k) y[OUT(k)] += x[IN(k)] * weight[WEIGHT(k)];
+}
+
+static void backward_data(const conv_t *k, float *gx, const float *gy, const float *weight, float *unused)
+{
+    (void)unused;
+    EACH_PRODUCT(k) gx[IN(k)] += gy[OUT(k)] * weight[WEIGHT(k)];
+}
+
+static void backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *unused)
+{
+    (void)unused;
+    EACH_PRODUCT(k) gw[WEIGHT(k)] += x[IN(k)] * gy[OUT(k)];
+}
+
+const conv_kernel_t conv_plain = { "plain", scratch, forward, backward_data, backward_weights };

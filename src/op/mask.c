@@ -1,0 +1,122 @@
+// Eqs. 2 to 4: R_i = X o M_i, the image seen through the soft box around centre i, with gradients in X and in
+// the centre.  `mask` keeps the whole image, as the paper; `window` keeps only the pixels around the region.
+
+#include <string.h>
+
+#include "dagan/op.h"
+
+enum { X, CENTRES };
+enum { HALF, SHARPNESS }; // y->f
+
+// One region of one image: where its output starts in the image, and the two factors of its mask.
+typedef struct {
+    int top, left;
+    float *my, *mx, *dmy, *dmx;
+} box_t;
+
+static box_t box_of(const node_t *y, int n, int r)
+{
+    const float *c = y->in[CENTRES]->x + 2 * (n * y->in[CENTRES]->dim.w + r);
+    shape_t d = y->dim, image = y->in[X]->dim;
+    box_t b = { 0, 0, y->scratch, y->scratch + d.h, y->scratch + d.h + d.w, y->scratch + 2 * d.h + d.w };
+    if (d.w < image.w) b.left = window_first(c[0], d.w, image.w);
+    if (d.h < image.h) b.top = window_first(c[1], d.h, image.h);
+    boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], y->f[HALF], y->f[SHARPNESS]);
+    boxcar(b.my, b.dmy, d.h, b.top, 1, c[1], y->f[HALF], y->f[SHARPNESS]);
+    return b;
+}
+
+static size_t image_row(const node_t *y, int n, const box_t *b, int j)
+{
+    shape_t image = y->in[X]->dim;
+    return (((size_t)n * (size_t)image.h + (size_t)(b->top + j)) * (size_t)image.w + (size_t)b->left) *
+           (size_t)image.c;
+}
+
+static void forward(node_t *y)
+{
+    shape_t d = y->dim;
+    int regions = y->in[CENTRES]->dim.w;
+    float *to = y->x;
+    for (int n = 0; n < y->in[X]->dim.n; n++)
+        for (int r = 0; r < regions; r++) {
+            box_t b = box_of(y, n, r);
+            for (int j = 0; j < d.h; j++, to += d.w * d.c) {
+                const float *from = y->in[X]->x + image_row(y, n, &b, j);
+                for (int i = 0; i < d.w; i++)
+                    for (int c = 0; c < d.c; c++) to[i * d.c + c] = from[i * d.c + c] * b.my[j] * b.mx[i];
+            }
+        }
+}
+
+static void backward(node_t *y)
+{
+    shape_t d = y->dim;
+    int regions = y->in[CENTRES]->dim.w;
+    float *gx_all = y->in[X]->g, *gc_all = y->in[CENTRES]->g;
+    const float *g = y->g;
+    for (int n = 0; n < y->in[X]->dim.n; n++)
+        for (int r = 0; r < regions; r++) {
+            box_t b = box_of(y, n, r);
+            double gcx = 0, gcy = 0;
+            for (int j = 0; j < d.h; j++, g += d.w * d.c) {
+                size_t row = image_row(y, n, &b, j);
+                const float *x = y->in[X]->x + row;
+                float *gx = gx_all ? gx_all + row : NULL;
+                float along_x = 0, along_y = 0;
+                for (int i = 0; i < d.w; i++) {
+                    float dot = 0;
+                    for (int c = 0; c < d.c; c++) dot += g[i * d.c + c] * x[i * d.c + c];
+                    along_x += dot * b.dmx[i];
+                    along_y += dot * b.mx[i];
+                }
+                gcx += along_x * b.my[j];
+                gcy += along_y * b.dmy[j];
+                if (!gx) continue;
+                for (int i = 0; i < d.w; i++)
+                    for (int c = 0; c < d.c; c++) gx[i * d.c + c] += g[i * d.c + c] * b.my[j] * b.mx[i];
+            }
+            if (!gc_all) continue;
+            gc_all[2 * (n * regions + r)] += (float)gcx;
+            gc_all[2 * (n * regions + r) + 1] += (float)gcy;
+        }
+}
+
+static size_t scratch(const node_t *y)
+{
+    return 2 * (size_t)(y->dim.h + y->dim.w);
+}
+
+static var_t example(tape_t *t, int i)
+{
+    if (i > 1) return NULL;
+    var_t x = tape_variable(t, (shape_t){ 2, 12, 12, 3 }), c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
+    return i == 0 ? mask(x, c, 3, 1) : window(x, c, 2, 1, 8);
+}
+
+const op_t op_mask = { .name = "mask",
+                       .forward = forward,
+                       .backward = backward,
+                       .example = example,
+                       .reads_inputs = true,
+                       .scratch = scratch };
+
+static var_t masked(var_t x, var_t centres, double half, double sharpness, int h, int w)
+{
+    shape_t d = { x->dim.n * centres->dim.w, h, w, x->dim.c };
+    var_t y = tape_node(x->tape, &op_mask, d, 2, (var_t[]){ x, centres });
+    y->f[HALF] = (float)half;
+    y->f[SHARPNESS] = (float)sharpness;
+    return y;
+}
+
+var_t mask(var_t x, var_t centres, double half, double sharpness)
+{
+    return masked(x, centres, half, sharpness, x->dim.h, x->dim.w);
+}
+
+var_t window(var_t x, var_t centres, double half, double sharpness, int size)
+{
+    CHECK(size <= x->dim.h && size <= x->dim.w, "a window of %d pixels in %dx%d", size, x->dim.h, x->dim.w);
+    return masked(x, centres, half, sharpness, size, size);
+}

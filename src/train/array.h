@@ -1,0 +1,58 @@
+// Arrays in an HDF5 file that all ranks write and read together, with checksums; private to train/.
+//
+// An array is cut along its first dimension into blocks of `block_rows` rows.  A rank's rows are whole
+// blocks, so the 64-bit XXH3 of each block, kept in the dataset's attribute `xxh3`, does not depend on the
+// number of ranks.
+#ifndef DAGAN_TRAIN_ARRAY_H
+#define DAGAN_TRAIN_ARRAY_H
+
+#include <hdf5.h>
+
+#include "dagan/comm.h"
+
+enum { ARRAY_RANK_MAX = 5 };
+
+typedef struct {
+    const comm_t *comm;
+    hid_t file;
+    char path[2 * CONF_TEXT_MAX];
+} array_file_t;
+
+typedef struct {
+    hid_t type; // in memory and in the file: little-endian native
+    int rank;
+    hsize_t dim[ARRAY_RANK_MAX];
+    size_t block_rows;
+} array_t;
+
+// An array of that shape with blocks of about 64 KiB.
+array_t array_of(hid_t type, int rank, const int dim[]);
+// The rows of this rank where every rank could hold any: whole blocks, evenly.
+share_t array_share(const array_t *t, const comm_t *c);
+size_t array_row_bytes(const array_t *t);
+
+// Collective.  0, or -1 after fail().
+int array_create(array_file_t *f, const comm_t *c, const char *path);
+int array_open(array_file_t *f, const comm_t *c, const char *path);
+int array_close(array_file_t *f);
+
+// Writes this rank's `rows` of dataset `name`, with intermediate groups and checksums.  Collective; 0, or -1
+// after fail().
+int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine);
+// Reads this rank's `rows`, compares shape and checksums.  Collective; 0, or -1 after fail() on ranks that
+// found a fault.
+int array_read(const array_file_t *f, const char *name, const array_t *t, share_t rows, void *mine);
+bool array_exists(const array_file_t *f, const char *name);
+// The shape of a dataset; 0, or -1 after fail().
+int array_shape(const array_file_t *f, const char *name, array_t *t);
+
+// Attributes of the group or dataset `name`.  Collective.
+int array_put_long(const array_file_t *f, const char *name, const char *key, long value);
+int array_put_double(const array_file_t *f, const char *name, const char *key, double value);
+int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value);
+int array_get_long(const array_file_t *f, const char *name, const char *key, long *value);
+int array_get_double(const array_file_t *f, const char *name, const char *key, double *value);
+// To be released with free().
+int array_get_text(const array_file_t *f, const char *name, const char *key, char **value);
+
+#endif

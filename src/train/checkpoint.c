@@ -1,0 +1,403 @@
+// Checkpoints: one HDF5 file of a run's whole state, written by all ranks together and committed by rename.
+//
+// Write to *.tmp, close, fsync, read everything back against its checksums, rename, fsync the folder, move
+// latest.h5. Until the last rename the older files are the truth; after it the new one is.
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "array.h"
+#include "dagan/train.h"
+
+enum { VERSION = 1, PATH_TEXT = 2 * CONF_TEXT_MAX, KEPT_MAX = 4096 };
+static const char FORMAT[] = "dagan-checkpoint";
+
+typedef enum { DIRECTION_WRITE, DIRECTION_READ } direction_t;
+
+// A pass over everything in the file in one direction: each part is named once, for writing and for reading.
+typedef struct {
+    array_file_t file;
+    direction_t direction;
+    const comm_t *comm;
+    int bad;
+} pass_t;
+
+// ---- parts -----------------------------------------------------------------------------------------
+
+// Rows spread over ranks.
+static void pass_rows(pass_t *p, const char *name, const array_t *t, share_t rows, void *mine)
+{
+    if (p->direction == DIRECTION_WRITE)
+        p->bad |= array_write(&p->file, name, t, rows, mine);
+    else
+        p->bad |= array_read(&p->file, name, t, rows, mine);
+}
+
+// Rows that every rank holds: each moves its share, readers complete theirs from the others.
+static void pass_copies(pass_t *p, const char *name, const array_t *t, void *all)
+{
+    share_t rows = array_share(t, p->comm);
+    size_t row = array_row_bytes(t);
+    pass_rows(p, name, t, rows, (char *)all + rows.first * row);
+    if (p->direction == DIRECTION_READ) comm_complete(p->comm, all, rows, row);
+}
+
+// One view of a parameter array, in PyTorch's shape; "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight +
+// suffix.
+static void pass_view(pass_t *p, const char *prefix, const char *suffix, const view_t *v, float *array)
+{
+    char name[2 * VIEW_NAME_MAX];
+    array_t t = array_of(H5T_NATIVE_FLOAT, v->rank, v->shape);
+    share_t rows = array_share(&t, p->comm);
+    float *copy = alloc(v->n, sizeof *copy);
+    snprintf(name, sizeof name, "%s/%s%s", prefix, v->name, suffix);
+    for (char *c = name + strlen(prefix); *c; c++)
+        if (*c == '.') *c = '/';
+    if (p->direction == DIRECTION_WRITE) view_to_file(v, copy, array, 0, v->shape[0]);
+    pass_rows(p, name, &t, rows, copy + rows.first * view_row(v));
+    if (p->direction == DIRECTION_READ) {
+        comm_complete(p->comm, copy, rows, view_row(v) * sizeof *copy);
+        view_from_file(v, array, copy, 0, v->shape[0]);
+    }
+    free(copy);
+}
+
+static void pass_params(pass_t *p, params_t *params, bool has_ema)
+{
+    for (int i = 0; i < params->n_views; i++) {
+        const view_t *v = &params->view[i];
+        pass_view(p, "/weights", "", v, params->w);
+        pass_view(p, "/optimizer", "/m", v, params->m);
+        pass_view(p, "/optimizer", "/v", v, params->v);
+        if (has_ema) pass_view(p, "/ema", "", v, params->ema);
+    }
+}
+
+static void pass_attention(pass_t *p, const char *domain, attention_map_t *a)
+{
+    char name[64];
+    array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)a->n, a->regions, 2 });
+    array_t step = array_of(H5T_NATIVE_INT64, 1, (int[]){ (int)a->n });
+    centres.block_rows = step.block_rows = ATTENTION_BLOCK;
+    snprintf(name, sizeof name, "/attention/%s/centres", domain);
+    pass_rows(p, name, &centres, a->mine, a->centres);
+    snprintf(name, sizeof name, "/attention/%s/step", domain);
+    pass_rows(p, name, &step, a->mine, a->step);
+}
+
+static void pass_pool(pass_t *p, trainer_t *tr)
+{
+    int side = tr->conf->data.size;
+    array_t t = array_of(H5T_NATIVE_FLOAT, 5, (int[]){ tr->plan.batch, tr->pool.depth, side, side, 3 });
+    share_t rows = { (size_t)tr->pool.first, (size_t)tr->pool.samples };
+    t.block_rows = (size_t)tr->conf->train.microbatch; // ranks hold whole leaves
+    if (!tr->pool.depth) return;
+    pass_rows(p, "/state/pool/s", &t, rows, tr->pool.s);
+    pass_rows(p, "/state/pool/t", &t, rows, tr->pool.t);
+}
+
+static void pass_state(pass_t *p, trainer_t *tr)
+{
+    enum { STEP, GAN_STEPS, SKIPPED, UPDATES, N = UPDATES + 2 * PARAMS_NETS_MAX };
+    int64_t x[N] = { tr->step, tr->gan_steps, tr->skipped };
+    params_t *sides[] = { &tr->model.f, &tr->model.d };
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < sides[s]->n_nets; i++)
+            x[UPDATES + s * PARAMS_NETS_MAX + i] = sides[s]->net[i].updates;
+    array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
+    pass_copies(p, "/state/counters", &t, x);
+    if (p->direction == DIRECTION_WRITE || p->bad) return;
+    tr->step = x[STEP];
+    tr->gan_steps = x[GAN_STEPS];
+    tr->skipped = (int)x[SKIPPED];
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < sides[s]->n_nets; i++)
+            sides[s]->net[i].updates = x[UPDATES + s * PARAMS_NETS_MAX + i];
+}
+
+static void pass_metrics(pass_t *p, metrics_t *m)
+{
+    char name[64];
+    array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ (int)m->n_rows });
+    size_t columns = (size_t)m->n_columns;
+    if (p->direction == DIRECTION_READ) {
+        p->bad |= array_shape(&p->file, "/metrics/step", &t);
+        if (p->bad) return;
+        t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ (int)t.dim[0] });
+        m->n_rows = 0;
+        for (hsize_t r = 0; r < t.dim[0]; r++) metrics_add(m);
+    }
+    double *column = alloc(m->n_rows + 1, sizeof *column);
+    for (size_t c = 0; c < columns; c++) {
+        snprintf(name, sizeof name, "/metrics/%s", m->name[c]);
+        // A loss that this run has and the one before had not keeps zeros for its past.
+        if (p->direction == DIRECTION_READ && !array_exists(&p->file, name)) continue;
+        for (size_t r = 0; r < m->n_rows; r++) column[r] = m->row[r * columns + c];
+        pass_copies(p, name, &t, column);
+        for (size_t r = 0; r < m->n_rows; r++) m->row[r * columns + c] = column[r];
+    }
+    free(column);
+}
+
+static void pass_all(pass_t *p, trainer_t *tr)
+{
+    pass_state(p, tr);
+    pass_params(p, &tr->model.f, true);
+    pass_params(p, &tr->model.d, false);
+    pass_attention(p, "source", &tr->seen_s);
+    pass_attention(p, "target", &tr->seen_t);
+    pass_pool(p, tr);
+    pass_metrics(p, &tr->metrics);
+}
+
+// ---- attributes ------------------------------------------------------------------------------------
+
+void labels_text(char *text, size_t size, const config_t *conf)
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; i < conf->n_labels && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, conf->labels[i].region < 0 ? "%s%s: all" : "%s%s: %d",
+                               i ? ", " : "", conf->labels[i].name, conf->labels[i].region);
+}
+
+static int put_attributes(const array_file_t *f, const trainer_t *tr)
+{
+    const config_t *conf = tr->conf;
+    static const char *const domain[] = { "/attention/source", "/attention/target" };
+    char *yaml = config_yaml(conf), regions[CONF_TEXT_MAX];
+    labels_text(regions, sizeof regions, conf);
+    int bad = array_put_text(f, "/", "format", FORMAT) | array_put_long(f, "/", "version", VERSION) |
+              array_put_long(f, "/", "step", tr->step) |
+              array_put_long(f, "/", "epoch", tr->step * tr->plan.batch / (long)tr->source.n) |
+              array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
+              array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
+              array_put_long(f, "/", "ranks", tr->comm->size) |
+              array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
+    for (int d = 0; d < 2; d++)
+        bad |= array_put_double(f, domain[d], "half", conf->attention.half) |
+               array_put_double(f, domain[d], "sharpness", conf->attention.sharpness) |
+               array_put_long(f, domain[d], "image_size", conf->data.size) |
+               array_put_text(f, domain[d], "labels", regions) |
+               array_put_text(f, domain[d], "data", d ? tr->target.name : tr->source.name);
+    free(yaml);
+    return bad | array_put_long(f, "/", "complete", 1);
+}
+
+static int check_format(const array_file_t *f)
+{
+    char *format = NULL;
+    long version = 0, complete = 0;
+    int bad = array_get_text(f, "/", "format", &format) || array_get_long(f, "/", "version", &version) ||
+              array_get_long(f, "/", "complete", &complete);
+    if (!bad && strcmp(format, FORMAT))
+        bad = fail("%s: format is '%s', wanted '%s'", f->path, format, FORMAT);
+    if (!bad && version != VERSION) bad = fail("%s: version is %ld, wanted %d", f->path, version, VERSION);
+    if (!bad && !complete) bad = fail("%s: is not complete", f->path);
+    free(format);
+    return bad;
+}
+
+// ---- commit ----------------------------------------------------------------------------------------
+
+static int sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fsync(fd)) {
+        int why = errno;
+        if (fd >= 0) close(fd);
+        return fail("%s: cannot be brought to disk: %s", path, strerror(why));
+    }
+    return close(fd) ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)b, *(char *const *)a); // newest first: steps have leading zeros
+}
+
+// The checkpoints of a folder, newest first.  To be released with free_names().
+static int list(const char *dir, char **names)
+{
+    DIR *d = opendir(dir);
+    int n = 0;
+    if (!d) return 0;
+    for (struct dirent *e; (e = readdir(d)) && n < KEPT_MAX;) {
+        size_t length = strlen(e->d_name);
+        if (strncmp(e->d_name, "ckpt-", 5) || length < 8 || strcmp(e->d_name + length - 3, ".h5")) continue;
+        names[n] = strdup(e->d_name);
+        CHECK(names[n], "no memory for a file name");
+        n++;
+    }
+    closedir(d);
+    qsort(names, (size_t)n, sizeof *names, by_name);
+    return n;
+}
+
+static void drop_old(const char *dir, int keep)
+{
+    char *names[KEPT_MAX], path[PATH_TEXT];
+    int n = list(dir, names);
+    for (int i = 0; i < n; i++) {
+        if (i >= keep && snprintf(path, sizeof path, "%s/%s", dir, names[i]) < (int)sizeof path) unlink(path);
+        free(names[i]);
+    }
+}
+
+// latest.h5 is a link beside the files; it changes by rename, so it always names a whole one.
+static int point_latest(const char *dir, const char *name)
+{
+    char link[PATH_TEXT], fresh[PATH_TEXT];
+    snprintf(link, sizeof link, "%s/latest.h5", dir);
+    snprintf(fresh, sizeof fresh, "%s/latest.h5.tmp", dir);
+    unlink(fresh);
+    if (symlink(name, fresh) || rename(fresh, link)) return fail("%s: %s", link, strerror(errno));
+    return 0;
+}
+
+static int commit(const char *dir, const char *tmp, const char *path, const char *name)
+{
+    if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
+    if (sync_path(dir) || point_latest(dir, name)) return -1;
+    return sync_path(dir);
+}
+
+static bool agree_quietly(const comm_t *c, int bad)
+{
+    double any = bad != 0;
+    comm_max(c, &any, 1);
+    return any > 0;
+}
+
+static int write_file(trainer_t *tr, const char *path)
+{
+    pass_t p = { .direction = DIRECTION_WRITE, .comm = tr->comm };
+    p.bad = array_create(&p.file, tr->comm, path);
+    if (agree_quietly(tr->comm, p.bad)) return -1;
+    pass_all(&p, tr);
+    p.bad |= put_attributes(&p.file, tr);
+    p.bad |= array_close(&p.file);
+    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
+}
+
+// Reads every array back into scratch copies: what the disk holds, not what we meant to write.
+static int verify_file(const trainer_t *tr, const char *path)
+{
+    trainer_t copy = *tr;
+    pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
+    params_t *sides[] = { &copy.model.f, &copy.model.d };
+    copy.metrics.row = NULL;
+    copy.metrics.n_rows = copy.metrics.capacity = 0;
+    for (int s = 0; s < 2; s++)
+        sides[s]->w = sides[s]->m = sides[s]->v = sides[s]->ema = alloc(sides[s]->n, sizeof(float));
+    copy.seen_s.centres = alloc(copy.seen_s.mine.count * (size_t)copy.seen_s.regions * 2 + 1, sizeof(float));
+    copy.seen_t.centres = alloc(copy.seen_t.mine.count * (size_t)copy.seen_t.regions * 2 + 1, sizeof(float));
+    copy.seen_s.step = alloc(copy.seen_s.mine.count + 1, sizeof(int64_t));
+    copy.seen_t.step = alloc(copy.seen_t.mine.count + 1, sizeof(int64_t));
+    copy.pool.s = copy.pool.t =
+        alloc((size_t)copy.pool.samples * (size_t)copy.pool.depth * copy.pool.image + 1, sizeof(float));
+
+    p.bad = array_open(&p.file, tr->comm, path);
+    if (!agree_quietly(tr->comm, p.bad)) {
+        pass_all(&p, &copy);
+        p.bad |= check_format(&p.file);
+        p.bad |= array_close(&p.file);
+    }
+    free(copy.pool.s);
+    free(copy.seen_t.step);
+    free(copy.seen_s.step);
+    free(copy.seen_t.centres);
+    free(copy.seen_s.centres);
+    for (int s = 0; s < 2; s++) free(sides[s]->w);
+    free(copy.metrics.row);
+    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
+}
+
+int checkpoint_write(trainer_t *tr, const char *dir)
+{
+    char name[64], path[PATH_TEXT], tmp[PATH_TEXT];
+    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    snprintf(tmp, sizeof tmp, "%s/%s.tmp", dir, name);
+    if (trainer_settle(tr)) return -1;
+    attention_exchange(&tr->seen_s, tr->comm);
+    attention_exchange(&tr->seen_t, tr->comm);
+    int bad = write_file(tr, tmp);
+    if (!bad && tr->comm->rank == 0) bad = sync_path(tmp);
+    bad = agree_quietly(tr->comm, bad) || verify_file(tr, tmp);
+    if (!bad && tr->comm->rank == 0) {
+        bad = commit(dir, tmp, path, name);
+        if (!bad) drop_old(dir, tr->conf->checkpoint.keep);
+    }
+    if (bad && tr->comm->rank == 0) unlink(tmp);
+    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+}
+
+// ---- resume ----------------------------------------------------------------------------------------
+
+static int load(trainer_t *tr, const char *path)
+{
+    pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
+    p.bad = array_open(&p.file, tr->comm, path);
+    if (agree_quietly(tr->comm, p.bad)) return -1;
+    p.bad = check_format(&p.file);
+    if (!p.bad) pass_all(&p, tr);
+    if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
+    p.bad |= array_close(&p.file);
+    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
+}
+
+int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found)
+{
+    const comm_t *c = tr->comm;
+    char *names[KEPT_MAX], file[PATH_TEXT];
+    int n = 0;
+    *found = false;
+    if (path) {
+        int bad = load(tr, path);
+        *found = !bad;
+        return comm_agree(c, bad, error_text()) ? -1 : 0;
+    }
+    if (c->rank == 0) n = list(dir, names); // one rank looks, so that all see the same files
+    comm_bcast(c, &n, sizeof n, 0);
+    for (int i = 0; i < n; i++) {
+        if (c->rank == 0) snprintf(file, sizeof file, "%s/%s", dir, names[i]);
+        comm_bcast(c, file, sizeof file, 0);
+        if (*found) continue;
+        *found = load(tr, file) == 0;
+        if (!*found && c->rank == 0) fprintf(stderr, "dagan_mpi: passed over %s\n", error_text());
+    }
+    for (int i = 0; i < n && c->rank == 0; i++) free(names[i]);
+    // A file that failed half-way may have left its numbers behind: never go on from a mixture.
+    bool none = n > 0 && !*found;
+    if (none) fail("%s: none of its %d checkpoints can be used; --fresh starts anew", dir, n);
+    return comm_agree(c, none, error_text()) ? -1 : 0;
+}
+
+int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
+{
+    array_file_t f;
+    char *yaml = NULL;
+    int bad = array_open(&f, c, path);
+    if (comm_agree(c, bad, error_text())) return -1;
+    bad = check_format(&f) || array_get_text(&f, "/", "config", &yaml) ||
+          config_parse(conf, path, yaml, strlen(yaml), NULL, 0);
+    free(yaml);
+    bad |= array_close(&f);
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
+
+int checkpoint_model(const comm_t *c, const char *path, model_t *m)
+{
+    pass_t p = { .direction = DIRECTION_READ, .comm = c };
+    p.bad = array_open(&p.file, c, path);
+    if (comm_agree(c, p.bad, error_text())) return -1;
+    for (int i = 0; i < m->f.n_views; i++) pass_view(&p, "/ema", "", &m->f.view[i], m->f.ema);
+    p.bad |= array_close(&p.file);
+    return comm_agree(c, p.bad, error_text()) ? -1 : 0;
+}

@@ -1,0 +1,184 @@
+// The whole job: open, resume, step by step with log, samples and checkpoints, and the last word.
+
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "rundir.h"
+
+// A second SIGINT ends at once; the first signals only ask.
+static void on_signal(int signal_number)
+{
+    if (signal_number == SIGINT && stop_requested) _Exit(128 + SIGINT);
+    stop_requested = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction a = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigemptyset(&a.sa_mask);
+    const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
+    for (int i = 0; i < 3; i++)
+        CHECK(sigaction(signals[i], &a, NULL) == 0, "cannot catch signal %d", signals[i]);
+}
+
+static double peak_mib(const comm_t *c)
+{
+    struct rusage u;
+    CHECK(getrusage(RUSAGE_SELF, &u) == 0, "getrusage");
+    double mib = (double)u.ru_maxrss / 1024;
+    comm_max(c, &mib, 1);
+    return mib;
+}
+
+// What has happened since the last log line.
+typedef struct {
+    long step;
+    double time;
+} mark_t;
+
+static double eta(const trainer_t *tr, const mark_t *start)
+{
+    long done = tr->step - start->step;
+    return done > 0 ? (now() - start->time) / (double)done * (double)(tr->plan.steps - tr->step) : 0;
+}
+
+// A row of metrics.  Times are the slowest rank's, so that all ranks hold the same row.
+static void note_metrics(trainer_t *tr, mark_t *last)
+{
+    const config_t *conf = tr->conf;
+    metrics_t *m = &tr->metrics;
+    double steps = (double)(tr->step - last->step), span = now() - last->time;
+    double worst[] = { span, tr->waited_data, tr->waited_comm };
+    char name[METRIC_NAME_MAX];
+    comm_max(tr->comm, worst, 3);
+    double *row = metrics_add(m);
+    row[metrics_column(m, "step")] = (double)tr->step;
+    row[metrics_column(m, "epoch")] = floor((double)tr->step * tr->plan.batch / (double)tr->source.n);
+    row[metrics_column(m, "seconds")] = tr->seconds + now() - tr->began;
+    comm_max(tr->comm, &row[metrics_column(m, "seconds")], 1);
+    row[metrics_column(m, "pairs_per_s")] = steps * tr->plan.batch / worst[0];
+    row[metrics_column(m, "wait_data_s")] = worst[1] / steps;
+    row[metrics_column(m, "wait_comm_s")] = worst[2] / steps;
+    row[metrics_column(m, "peak_mib")] = peak_mib(tr->comm);
+    row[metrics_column(m, "rate_g")] = rate_at(conf, &tr->plan, conf->train.rate_g, tr->step - 1);
+    row[metrics_column(m, "rate_d")] = rate_at(conf, &tr->plan, conf->train.rate_d, tr->step - 1);
+    for (int i = 0; losses[i]; i++) {
+        if (losses[i]->weight(conf) <= 0) continue;
+        snprintf(name, sizeof name, "loss_%s", losses[i]->name);
+        row[metrics_column(m, name)] = tr->loss[i];
+    }
+    if (conf->n_labels) row[metrics_column(m, "label_accuracy")] = tr->accuracy;
+    row[metrics_column(m, "norm_g")] = tr->f_side.norm;
+    row[metrics_column(m, "norm_d")] = tr->d_side.norm;
+    *last = (mark_t){ tr->step, now() };
+    tr->waited_data = tr->waited_comm = 0;
+}
+
+static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
+{
+    const plan_run_t *p = &tr->plan;
+    const config_t *conf = tr->conf;
+    rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
+               tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
+    rundir_say(r, "%zu parameters in DAE and G, %zu in D1 and D2; tapes of %.1f MiB per rank", tr->model.f.n,
+               tr->model.d.n,
+               (double)(tr->g.tape.arena_floats + tr->d.tape.arena_floats + tr->label.tape.arena_floats) * 4 /
+                   1048576);
+    rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
+               p->leaves, conf->train.microbatch, p->steps);
+    if (p->grown)
+        rundir_say(r, "batch grown from %d to %d for %d ranks: %ld steps see as many pairs, rates x %.3g",
+                   conf->train.batch, p->batch, tr->comm->size, p->steps, p->rate_scale);
+    if (!p->is_invariant)
+        rundir_say(r,
+                   "with %d ranks and %d leaves%s the bits are this run's own: repeatable, but not those of "
+                   "1, 2, 4, ... "
+                   "ranks",
+                   tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
+    if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
+}
+
+static bool is_due(long every, long step)
+{
+    return every > 0 && step % every == 0;
+}
+
+// 0 done, 1 asked to stop, -1 failed and the message printed.
+static int loop(trainer_t *tr, rundir_t *r)
+{
+    const config_t *conf = tr->conf;
+    mark_t last = { tr->step, now() }, start = last;
+    bool is_first = tr->comm->rank == 0;
+    while (tr->step < tr->plan.steps) {
+        int bad = trainer_step(tr);
+        if (is_first) rundir_bar(r, tr, eta(tr, &start));
+        bool is_end = tr->step >= tr->plan.steps || tr->stop;
+        if (!bad && (is_due(conf->log.every, tr->step) || is_end)) {
+            bad = trainer_settle(tr);
+            note_metrics(tr, &last);
+            if (is_first && !bad) rundir_metrics(r, tr, eta(tr, &start));
+        }
+        if (bad) { // on every rank alike: they hold the same sums
+            comm_agree(tr->comm, true, error_text());
+            return -1;
+        }
+        if (is_due(conf->samples.every, tr->step) || (is_end && !tr->stop))
+            if (trainer_settle(tr) || samples_write(tr, conf->run.dir)) return -1;
+        if (is_due(conf->checkpoint.every, tr->step) || is_end) {
+            double began = now();
+            if (checkpoint_write(tr, conf->run.dir)) return -1;
+            if (is_first)
+                rundir_say(r, "checkpoint %s/ckpt-%08ld.h5, %.2f s", conf->run.dir, tr->step, now() - began);
+        }
+        if (tr->stop) return 1;
+    }
+    return 0;
+}
+
+static int finish(const trainer_t *tr, rundir_t *r, int status)
+{
+    if (tr->comm->rank) return status;
+    const char *dir = tr->conf->run.dir;
+    char took[TIME_TEXT];
+    if (status == EXIT_REQUEUE)
+        rundir_say(r, "stopped after step %ld on request; the same command continues", tr->step);
+    if (status == EXIT_DONE) {
+        rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
+        rundir_say(r, "pictures  %s/samples/", dir);
+        rundir_say(r, "numbers   %s/metrics.csv", dir);
+        rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
+        rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
+    }
+    return status;
+}
+
+int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump)
+{
+    trainer_t *tr = alloc(1, sizeof *tr);
+    rundir_t r = { .lock = -1 };
+    bool found = false;
+    int status = EXIT_USER;
+    catch_signals();
+    if (trainer_init(tr, c, conf, dump != NULL)) goto out;
+    if (rundir_open(&r, c, conf, fresh && !dump)) goto out;
+    if (checkpoint_resume(tr, conf->run.dir, resume, &found)) goto out;
+    if (dump) {
+        status = dump_step(tr, dump) ? EXIT_RUN_FAILED : EXIT_DONE;
+        goto out;
+    }
+    int bad = c->rank == 0 ? rundir_begin(&r, tr) : 0;
+    if (comm_agree(c, bad, error_text())) goto out;
+    if (c->rank == 0) say_plan(&r, tr, found);
+    tr->began = now();
+    int end = loop(tr, &r);
+    status = finish(tr, &r, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
+out:
+    rundir_close(&r);
+    trainer_free(tr);
+    free(tr);
+    return status;
+}

@@ -1,0 +1,209 @@
+// The run directory: lock, config.yaml, log.txt, metrics.csv, samples/; and the lines people read.
+
+#include "rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_TEXT = 2 * CONF_TEXT_MAX, BAR = 30 };
+
+static int make_folders(const char *path)
+{
+    char part[PATH_TEXT];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *c = part + 1; *c; c++) {
+        if (*c != '/') continue;
+        *c = 0;
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return fail("run.dir: %s cannot be made: %s", part, strerror(errno));
+        *c = '/';
+    }
+    if (mkdir(part, 0777) && errno != EEXIST)
+        return fail("run.dir: %s cannot be made: %s", part, strerror(errno));
+    return 0;
+}
+
+// DIR becomes DIR.1, or the next number that is free.
+static int move_aside(const char *dir)
+{
+    char to[PATH_TEXT];
+    if (access(dir, F_OK)) return 0;
+    for (int i = 1; i < 10000; i++) {
+        snprintf(to, sizeof to, "%s.%d", dir, i);
+        if (access(to, F_OK) == 0) continue;
+        if (rename(dir, to)) return fail("run.dir: %s cannot be moved to %s: %s", dir, to, strerror(errno));
+        printf("the old run is now %s\n", to);
+        return 0;
+    }
+    return fail("run.dir: %s cannot be moved aside: too many old runs", dir);
+}
+
+// MPI-IO takes no lock, and two jobs in one folder would mix their files.
+static int lock_folder(rundir_t *r, const char *dir)
+{
+    char path[PATH_TEXT];
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    snprintf(path, sizeof path, "%s/lock", dir);
+    r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (r->lock < 0) return fail("run.dir: %s cannot be written: %s", path, strerror(errno));
+    if (fcntl(r->lock, F_SETLK, &whole) == 0) return 0;
+    if (errno == EACCES || errno == EAGAIN) return fail("run.dir: %s is in use by another job", dir);
+    return 0; // a file system without locks: nothing to be had
+}
+
+// mpirun gives its ranks a terminal of its own, so ask what its own output is.
+static bool is_watched(void)
+{
+    char link[64], target[64] = "";
+    snprintf(link, sizeof link, "/proc/%d/fd/1", (int)getppid());
+    if (!isatty(STDOUT_FILENO)) return false;
+    if (readlink(link, target, sizeof target - 1) <= 0) return true;
+    return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
+}
+
+static int open_files(rundir_t *r, const char *dir)
+{
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/samples", dir);
+    if (make_folders(dir) || make_folders(path) || lock_folder(r, dir)) return -1;
+    snprintf(path, sizeof path, "%s/log.txt", dir);
+    r->log = fopen(path, "a");
+    return r->log ? 0 : fail("run.dir: %s cannot be written: %s", path, strerror(errno));
+}
+
+int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
+{
+    int bad = 0;
+    *r = (rundir_t){ .dir = conf->run.dir, .lock = -1, .is_terminal = is_watched() };
+    if (c->rank == 0) {
+        // The lock is taken before anything moves: --fresh must not pull the folder from under a running job.
+        bad = fresh && access(conf->run.dir, F_OK) == 0 && lock_folder(r, conf->run.dir);
+        if (r->lock >= 0 && close(r->lock)) bad = fail("run.dir: %s", strerror(errno));
+        r->lock = -1;
+        if (!bad && fresh) bad = move_aside(conf->run.dir);
+        if (!bad) bad = open_files(r, conf->run.dir);
+    }
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
+
+void rundir_close(rundir_t *r)
+{
+    if (r->bar_drawn) printf("\n");
+    if (r->csv && fclose(r->csv)) fprintf(stderr, "dagan_mpi: metrics.csv: %s\n", strerror(errno));
+    if (r->log && fclose(r->log)) fprintf(stderr, "dagan_mpi: log.txt: %s\n", strerror(errno));
+    if (r->lock >= 0) close(r->lock);
+    *r = (rundir_t){ .lock = -1 };
+}
+
+static void csv_row(FILE *csv, const metrics_t *m, const double *row)
+{
+    for (int i = 0; i < m->n_columns; i++) fprintf(csv, "%s%.9g", i ? "," : "", row[i]);
+    fputc('\n', csv);
+}
+
+int rundir_begin(rundir_t *r, const trainer_t *tr)
+{
+    char path[PATH_TEXT], *yaml = config_yaml(tr->conf);
+    FILE *f;
+    snprintf(path, sizeof path, "%s/config.yaml", r->dir);
+    f = fopen(path, "w");
+    bool bad = !f || fputs(yaml, f) < 0;
+    bad |= f && fclose(f);
+    free(yaml);
+    if (bad) return fail("%s: %s", path, strerror(errno));
+
+    // Rows that a lost process wrote after the last checkpoint go; they will come again.
+    snprintf(path, sizeof path, "%s/metrics.csv", r->dir);
+    r->csv = fopen(path, "w");
+    if (!r->csv) return fail("%s: %s", path, strerror(errno));
+    const metrics_t *m = &tr->metrics;
+    for (int i = 0; i < m->n_columns; i++) fprintf(r->csv, "%s%s", i ? "," : "", m->name[i]);
+    fputc('\n', r->csv);
+    for (size_t i = 0; i < m->n_rows; i++) csv_row(r->csv, m, m->row + i * (size_t)m->n_columns);
+    return fflush(r->csv) ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
+static void clear_bar(rundir_t *r)
+{
+    if (r->bar_drawn) printf("\r\033[K");
+    r->bar_drawn = false;
+}
+
+void rundir_say(rundir_t *r, const char *format, ...)
+{
+    va_list args, again;
+    clear_bar(r);
+    va_start(args, format);
+    va_copy(again, args);
+    vprintf(format, args);
+    vfprintf(r->log, format, again);
+    va_end(again);
+    va_end(args);
+    putchar('\n');
+    fputc('\n', r->log);
+    fflush(stdout);
+    fflush(r->log);
+}
+
+const char *time_text(char *text, double seconds)
+{
+    long s = seconds < 0 || seconds > 1e9 ? 0 : (long)(seconds + 0.5);
+    if (s < 60)
+        snprintf(text, TIME_TEXT, "%lds", s);
+    else if (s < 3600)
+        snprintf(text, TIME_TEXT, "%ldm%02lds", s / 60, s % 60);
+    else
+        snprintf(text, TIME_TEXT, "%ldh%02ldm", s / 3600, s / 60 % 60);
+    return text;
+}
+
+// While DAE is trained on labels alone the other losses are 0 and say nothing.
+static bool is_running(const trainer_t *tr, const char *loss)
+{
+    for (int i = 0; losses[i]; i++)
+        if (strcmp(losses[i]->name, loss) == 0)
+            return tr->step > tr->conf->train.label_warmup || losses[i]->steps & STEP_LABEL;
+    return false;
+}
+
+void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
+{
+    const metrics_t *m = &tr->metrics;
+    const double *row = m->row + (m->n_rows - 1) * (size_t)m->n_columns;
+    char line[1024], left[TIME_TEXT];
+    int at = snprintf(line, sizeof line, "step %6.0f/%ld", row[0], tr->plan.steps);
+    double step_seconds = 0;
+    for (int i = 0; i < m->n_columns && at < (int)sizeof line - 64; i++) {
+        if (strncmp(m->name[i], "loss_", 5) == 0 && is_running(tr, m->name[i] + 5))
+            at += snprintf(line + at, sizeof line - (size_t)at, "  %s %7.4f", m->name[i] + 5, row[i]);
+        if (strcmp(m->name[i], "label_accuracy") == 0)
+            at += snprintf(line + at, sizeof line - (size_t)at, "  right %3.0f%%", 100 * row[i]);
+        if (strcmp(m->name[i], "pairs_per_s") == 0 && row[i] > 0) step_seconds = tr->plan.batch / row[i];
+    }
+    enum { PAIRS = 3, WAIT_DATA, WAIT_COMM }; // the columns of metrics.csv that name_metrics() puts first
+    double wait = step_seconds > 0 ? 100 * (row[WAIT_DATA] + row[WAIT_COMM]) / step_seconds : 0;
+    snprintf(line + at, sizeof line - (size_t)at, "  %6.2f pairs/s  wait %2.0f%%  ETA %s", row[PAIRS], wait,
+             time_text(left, eta));
+    rundir_say(r, "%s", line);
+    csv_row(r->csv, m, row);
+    if (fflush(r->csv)) fprintf(stderr, "dagan_mpi: %s/metrics.csv: %s\n", r->dir, strerror(errno));
+}
+
+void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
+{
+    char bar[BAR + 1], left[TIME_TEXT];
+    if (!r->is_terminal || now() - r->bar_time < 0.2) return;
+    int full = (int)(BAR * tr->step / (tr->plan.steps ? tr->plan.steps : 1));
+    memset(bar, '.', BAR);
+    memset(bar, '#', (size_t)(full > BAR ? BAR : full));
+    bar[BAR] = 0;
+    printf("\r\033[K[%s] step %ld/%ld  ETA %s", bar, tr->step, tr->plan.steps, time_text(left, eta));
+    fflush(stdout);
+    r->bar_drawn = true;
+    r->bar_time = now();
+}

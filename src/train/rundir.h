@@ -1,0 +1,37 @@
+// The run directory and what is printed, private to train/.
+#ifndef DAGAN_TRAIN_RUNDIR_H
+#define DAGAN_TRAIN_RUNDIR_H
+
+#include <stdio.h>
+
+#include "dagan/train.h"
+
+enum { TIME_TEXT = 48 };
+
+typedef struct {
+    const char *dir;
+    FILE *log, *csv;  // of rank 0
+    int lock;         // file descriptor of rank 0
+    bool is_terminal; // the user is watching: draw a live bar
+    bool bar_drawn;
+    double bar_time;
+} rundir_t;
+
+// Makes the folder and its parts, takes its lock, moves an old run aside if `fresh`.  Collective; 0, or -1
+// after the message was printed.
+int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh);
+void rundir_close(rundir_t *r);
+// config.yaml in force, and metrics.csv with the rows that the checkpoint knows.  Rank 0; 0, or -1 after
+// fail().
+int rundir_begin(rundir_t *r, const trainer_t *tr);
+// One line on stdout and in log.txt.  Rank 0.
+void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The newest row of the metrics: a line in metrics.csv and an aligned one for people.  Rank 0.  A full disk
+// is told on stderr and does not end the run: the checkpoints hold the same numbers.
+void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
+// The bar, at most five times a second.  Rank 0.
+void rundir_bar(rundir_t *r, const trainer_t *tr, double eta);
+// 3725 -> "1h02m"; writes into text[TIME_TEXT].
+const char *time_text(char *text, double seconds);
+
+#endif

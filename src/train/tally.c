@@ -1,0 +1,36 @@
+// The lower levels of the one tree in which gradients are summed: the leaves of this rank.
+//
+// A rank holds L = m 2^J leaves, m odd.  Blocks of m leaves are summed in order; blocks are then paired like
+// the carries of a binary counter.  A rank count 2^k that divides all leaves cuts this tree at its k-th level
+// from the top, so what one rank does here, several do together with comm's tree, in the same order and hence
+// with the same bits.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dagan/train.h"
+
+void tally_init(tally_t *t, float *x, size_t n, int leaves)
+{
+    *t = (tally_t){ .x = x, .n = n, .leaves = leaves, .block = leaves };
+    while (t->block % 2 == 0) t->block /= 2;
+    for (int blocks = leaves / t->block; blocks > 1; blocks /= 2)
+        t->level[t->n_levels++] = alloc(n, sizeof(float));
+}
+
+void tally_free(tally_t *t)
+{
+    for (int i = 0; i < t->n_levels; i++) free(t->level[i]);
+    *t = (tally_t){ 0 };
+}
+
+void tally_add(tally_t *t, int leaf, size_t first, size_t end)
+{
+    if ((leaf + 1) % t->block) return; // gradients of a block accumulate in x itself
+    int level = 0;
+    for (int block = leaf / t->block; block & 1; block >>= 1, level++)
+        for (size_t i = first; i < end; i++) t->x[i] = t->level[level][i] + t->x[i];
+    if (leaf + 1 == t->leaves) return;
+    memcpy(t->level[level] + first, t->x + first, (end - first) * sizeof(float));
+    memset(t->x + first, 0, (end - first) * sizeof(float));
+}

@@ -1,0 +1,178 @@
+// translate: F on a data set or on pictures, over all ranks; pictures with regions, or HDF5 with centres and
+// outputs.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "array.h"
+#include "dagan/train.h"
+
+enum { SCALE = 4 }; // of the pictures that show regions
+
+typedef struct {
+    const comm_t *comm;
+    const translate_t *what;
+    config_t conf;
+    model_t model;
+    translator_t f;
+    bool is_dataset;
+    dataset_t set;
+    files_t files;
+    size_t n, bytes; // images over all ranks; bytes of one
+    share_t mine;
+    uint8_t *in, *out; // (mine.count, h, w, 3)
+    float *centres;    // (mine.count, N', 2)
+} job_t;
+
+static bool has_suffix(const char *text, const char *suffix)
+{
+    size_t n = strlen(text), k = strlen(suffix);
+    return n >= k && strcmp(text + n - k, suffix) == 0;
+}
+
+static int open_input(job_t *j)
+{
+    const translate_t *w = j->what;
+    j->is_dataset = has_suffix(w->input, ".h5") || has_suffix(w->input, ".hdf5");
+    if (j->is_dataset) {
+        domain_conf_t where = j->conf.data.source;
+        snprintf(where.file, sizeof where.file, "%s", w->input);
+        if (w->group) snprintf(where.group, sizeof where.group, "%s", w->group);
+        if (dataset_open(&j->set, j->comm, &where, w->split ? w->split : "test", j->conf.data.size, NULL, 0))
+            return -1;
+        j->n = j->set.n;
+    } else {
+        if (files_find(&j->files, j->comm, &w->input, 1)) return -1;
+        j->n = j->files.n;
+    }
+    int bad = j->n ? 0 : fail("%s: holds no picture", w->input);
+    return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
+}
+
+static int read_image(job_t *j, size_t i, uint8_t *to)
+{
+    picture_t whole, part;
+    if (j->is_dataset) {
+        dataset_get(&j->set, i, to);
+        return 0;
+    }
+    if (picture_read(&whole, j->files.item[i].path)) return -1;
+    picture_fit(&part, &whole, j->conf.data.size);
+    memcpy(to, part.rgb, j->bytes);
+    picture_free(&part);
+    picture_free(&whole);
+    return 0;
+}
+
+static int compute(job_t *j)
+{
+    size_t numbers = 2 * (size_t)j->conf.attention.regions;
+    int bad = 0;
+    j->in = alloc(j->mine.count + 1, j->bytes);
+    j->out = alloc(j->mine.count + 1, j->bytes);
+    j->centres = alloc(j->mine.count + 1, numbers * sizeof(float));
+    for (size_t i = 0; i < j->mine.count && !bad; i++) {
+        bad = read_image(j, j->mine.first + i, j->in + i * j->bytes);
+        pixels_to_float(j->f.x->x, j->in + i * j->bytes, j->bytes);
+        tape_forward(&j->f.tape, 0, j->f.tape.n);
+        pixels_to_byte(j->out + i * j->bytes, j->f.fx->x, j->bytes);
+        memcpy(j->centres + i * numbers, j->f.z.centres->x, numbers * sizeof(float));
+    }
+    return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
+}
+
+// ---- output ----------------------------------------------------------------------------------------
+
+static int write_hdf5(const job_t *j)
+{
+    array_file_t f;
+    int size = j->conf.data.size, regions = j->conf.attention.regions, n = (int)j->n;
+    array_t images = array_of(H5T_NATIVE_UINT8, 4, (int[]){ n, size, size, 3 });
+    array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ n, regions, 2 });
+    images.block_rows = centres.block_rows = 1; // ranks hold any number of rows
+    char labels[CONF_TEXT_MAX];
+    labels_text(labels, sizeof labels, &j->conf);
+    if (comm_agree(j->comm, array_create(&f, j->comm, j->what->output), error_text())) return -1;
+    int bad = array_write(&f, "/inputs", &images, j->mine, j->in) |
+              array_write(&f, "/outputs", &images, j->mine, j->out) |
+              array_write(&f, "/centres", &centres, j->mine, j->centres) |
+              array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
+              array_put_text(&f, "/", "input", j->what->input) | array_put_text(&f, "/", "labels", labels) |
+              array_put_double(&f, "/", "half", j->conf.attention.half);
+    bad |= array_close(&f);
+    return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
+}
+
+// "test/anna.jpg" -> "test-anna", row 7 of a data set -> "0007".
+static void name_of(const job_t *j, size_t i, char *name, size_t size)
+{
+    if (j->is_dataset) {
+        snprintf(name, size, "%05zu", i);
+        return;
+    }
+    const char *from = j->files.item[i].name, *slash = strrchr(from, '/');
+    bool is_path = from == j->files.item[i].path; // named on the command line, not found in a folder
+    snprintf(name, size, "%s", is_path && slash ? slash + 1 : from);
+    char *dot = strrchr(name, '.');
+    if (dot && dot != name) *dot = 0;
+    for (char *c = name; *c; c++)
+        if (*c == '/') *c = '-';
+}
+
+static int write_pictures(const job_t *j)
+{
+    char path[3 * CONF_TEXT_MAX], name[CONF_TEXT_MAX];
+    int size = j->conf.data.size, regions = j->conf.attention.regions, bad = 0;
+    if (j->comm->rank == 0 && mkdir(j->what->output, 0777) && errno != EEXIST)
+        bad = fail("%s: %s", j->what->output, strerror(errno));
+    if (comm_agree(j->comm, bad, error_text())) return -1;
+    for (size_t i = 0; i < j->mine.count && !bad; i++) {
+        picture_t out = { size, size, j->out + i * j->bytes }, shown;
+        name_of(j, j->mine.first + i, name, sizeof name);
+        snprintf(path, sizeof path, "%s/%s.png", j->what->output, name);
+        bad = picture_write(&out, path);
+        picture_init(&shown, size * SCALE, size * SCALE);
+        draw_image(&shown, j->in + i * j->bytes, size, size, 0, 0, SCALE);
+        draw_regions(&shown, j->centres + i * 2 * (size_t)regions, regions, j->conf.attention.half, 0, 0,
+                     size, SCALE);
+        snprintf(path, sizeof path, "%s/%s-regions.png", j->what->output, name);
+        if (!bad) bad = picture_write(&shown, path);
+        picture_free(&shown);
+    }
+    return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
+}
+
+static void close_job(job_t *j)
+{
+    free(j->centres);
+    free(j->out);
+    free(j->in);
+    if (j->is_dataset) dataset_close(&j->set);
+    files_free(&j->files);
+    translator_free(&j->f);
+    params_free(&j->model.f);
+    free(j);
+}
+
+int translate(const comm_t *c, const translate_t *what)
+{
+    job_t *j = alloc(1, sizeof *j);
+    *j = (job_t){ .comm = c, .what = what };
+    int bad = checkpoint_config(c, what->checkpoint, &j->conf);
+    if (!bad) {
+        j->model.conf = &j->conf;
+        translator_build(&j->f, &j->model, 1);
+        params_alloc(&j->model.f, 0, 0);
+        tape_plan(&j->f.tape, NULL);
+        j->bytes = numel(j->f.x->dim);
+        bad = checkpoint_model(c, what->checkpoint, &j->model) || open_input(j);
+        j->mine = share_of(j->n, c->rank, c->size);
+    }
+    bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");
+    if (!bad) bad = compute(j) || (is_hdf5 ? write_hdf5(j) : write_pictures(j));
+    if (!bad && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
+    close_job(j);
+    return bad ? EXIT_USER : EXIT_DONE;
+}
