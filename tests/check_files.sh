@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# What the program writes, read by others: checkpoint, run directory, translate, pack; and that every configuration
+# that is shipped trains.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+scratch
+
+# ---- checkpoint and run directory ------------------------------------------------------------------
+train 2 "$T/run" --set samples.every=2 --set checkpoint.every=2
+expect "the small job trains" status_is 0 $?
+"$PYTHON" tests/check_files.py "$T/run" || not_ok "the checkpoint can be read to its end"
+# Into a file first: grep -q would close the pipe under h5ls.
+h5ls -r "$T/run/latest.h5" >"$T/h5ls" 2>&1
+expect "h5ls works" says "$T/h5ls" "/weights/dae/enc/c0/weight +Dataset \{8, 3, 3, 3\}"
+h5dump -a /attention/source/half "$T/run/latest.h5" >"$T/h5dump" 2>&1
+expect "h5dump works" says "$T/h5dump" '\(0\): 10'
+expect "no file is left half-written" bash -c "! ls '$T/run' | grep -q tmp"
+
+pngs=("$T"/run/samples/step-0000000[24].png)
+expect "pictures decode" "$PYTHON" tests/check_files.py --png "${pngs[@]}"
+cp "$T/run/config.yaml" "$T/config.yaml"
+ranks 2 "$DAGAN" "$T/config.yaml" >"$T/out" 2>&1   # nothing is left to do: it writes its configuration anew
+expect "config.yaml is a configuration" status_is 0 $?
+expect "config.yaml reads back as what it was" cmp "$T/config.yaml" "$T/run/config.yaml"
+
+# ---- commands that only tell -----------------------------------------------------------------------
+none="$T/none"
+ranks 2 "$DAGAN" check "${SMALL[@]}" --set run.dir="$none" >"$T/check" 2>"$T/err"
+expect "check" status_is 0 $?
+expect "check tells the plan" says "$T/check" "pairs per step +8 in 8 leaves of 1"
+ranks 2 "$DAGAN" check "$T/config.yaml" --set run.dir="$none" >"$T/check2" 2>&1
+expect "check says the same of config.yaml" cmp "$T/check" "$T/check2"
+ranks 1 "$DAGAN" graph "${SMALL[@]}" --set run.dir="$none" >"$T/graph" 2>>"$T/err"
+expect "graph" status_is 0 $?
+expect "graph prints shapes" says "$T/graph" "conv .*\(2, 64, 64, 8\)"
+expect "check and graph touch nothing" test ! -e "$none"
+expect "check and graph leave stderr empty" is_quiet "$T/err"
+"$DAGAN" --version >"$T/version"
+expect "--version" says "$T/version" "^dagan_mpi [0-9]+\.[0-9]+\.[0-9]+$"
+"$DAGAN" --help >"$T/help"
+expect "--help" says "$T/help" "mpirun -np 4 dagan_mpi configs/faces.yaml"
+"$DAGAN" --help config >"$T/keys"
+missing=$(sed -nE 's/^    \{ "([a-z_0-9.]+)", .*/\1/p' src/base/keys.c | while read -r key; do
+    grep -qE "(^| )${key//./\\.}( |:|$)" "$T/keys" || echo "$key"
+done)
+expect "--help config lists every key" test -z "$missing"
+[ -z "$missing" ] || echo "missing: $missing"
+ranks 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/dump" --set train.label_warmup=0 --dump-step "$T/dump.h5" >"$T/out" 2>&1
+expect "--dump-step" status_is 0 $?
+h5ls -r "$T/dump.h5" >"$T/h5ls" 2>&1
+expect "--dump-step writes the batch in NCHW" says "$T/h5ls" "/batch/s +Dataset \{8, 3, 64, 64\}"
+
+# ---- pack, train on it, translate ------------------------------------------------------------------
+"$PYTHON" tests/check_files.py --pictures "$T/pictures"
+for domain in source target; do
+    ranks 2 "$DAGAN" pack "$T/pictures/$domain" --labels "$T/pictures/$domain.csv" --group "$domain" \
+        --output "$T/$domain.h5" >"$T/out" 2>"$T/pack.err"
+    expect "pack $domain" status_is 0 $?
+done
+for np in 1 3; do
+    ranks $np "$DAGAN" pack "$T/pictures/source" --labels "$T/pictures/source.csv" --group source \
+        --output "$T/source$np.h5" >"$T/out" 2>&1
+    expect "pack on $np ranks writes the same" same "$T/source.h5" "$T/source$np.h5"
+done
+cat >"$T/packed.yaml" <<YAML
+run: {dir: $T/packed}
+data: {source: {file: $T/source.h5, group: source}, target: {file: $T/target.h5, group: target}}
+model: {width: 8, residuals: 1}
+labels: {hair: 0}
+loss: {weights: {label: 1}}
+train: {steps: 2, batch: 2}
+samples: {every: 0}
+YAML
+ranks 2 "$DAGAN" "$T/packed.yaml" >"$T/out" 2>&1
+expect "what pack wrote trains" status_is 0 $?
+
+translate() {   # ranks, input, output
+    ranks "$1" "$DAGAN" translate "$T/packed/latest.h5" --input "$T/$2" --output "$T/$3" >"$T/out" 2>"$T/err"
+    expect "translate $2 to $3 on $1 ranks" status_is 0 $?
+    is_quiet "$T/err" || not_ok "translate leaves stderr empty"
+}
+for np in 1 3; do
+    translate $np source.h5 from-set$np.h5
+    translate $np source.h5 from-set$np
+    translate $np pictures/source/test from-folder$np.h5
+    translate $np pictures/source/test from-folder$np
+done
+expect "translate, data set to data set: 1 and 3 ranks agree" same "$T/from-set1.h5" "$T/from-set3.h5"
+expect "translate, data set to folder: 1 and 3 ranks agree" diff -r "$T/from-set1" "$T/from-set3"
+expect "translate, folder to data set: 1 and 3 ranks agree" same "$T/from-folder1.h5" "$T/from-folder3.h5"
+expect "translate, folder to folder: 1 and 3 ranks agree" diff -r "$T/from-folder1" "$T/from-folder3"
+expect "translate reads the same from a folder and a data set" same "$T/from-set1.h5" "$T/from-folder1.h5"
+expect "translate writes a picture and its regions for each" test "$(cd "$T/from-folder1" && echo face3*)" = \
+    "face3-regions.png face3.png"
+expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/from-set1/*.png
+
+# ---- what is shipped -------------------------------------------------------------------------------
+for config in configs/*.yaml; do
+    name=$(basename "$config" .yaml)
+    ranks 2 "$DAGAN" "$config" --set run.dir="$T/$name" --set train.steps=2 --set train.batch=2 --set train.microbatch=1 \
+        --set train.label_warmup="$(grep -c label_warmup "$config")" --set model.width=8 --set samples.count=2 \
+        >"$T/out" 2>"$T/err"
+    expect "$config trains" status_is 0 $?
+    expect "$config leaves stderr empty" is_quiet "$T/err"
+    expect "$config: losses are finite" bash -c "! grep -qiE 'nan|inf' '$T/$name/metrics.csv'"
+    expect "$config leaves a picture" test -s "$T/$name/samples/step-00000002.png"
+done

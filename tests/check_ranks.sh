@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The same weights, bit for bit, on 1, 2, 4 and 8 ranks; and what is said where that cannot be.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+scratch
+END=ckpt-00000004.h5
+SMALL+=(--set checkpoint.every=100)
+
+for np in 1 2 4 8; do train "$np" "$T/np$np"; done
+for np in 2 4 8; do
+    expect "$np ranks give every dataset of one rank, in bits" same "$T/np1/$END" "$T/np$np/$END"
+done
+expect "a clean run leaves stderr empty" is_quiet "$T/np8.err"
+train 2 "$T/bucket" --set comm.bucket=0.01
+expect "so do small messages" same "$T/np1/$END" "$T/bucket/$END"
+
+# Another order of additions moves gradients by some 1e-7 of their size.  Adam divides by that size, so where a
+# gradient is next to nothing, rounding may decide the sign of a whole step: single weights differ by up to a few rates,
+# a network's weights together by 1e-5 of their norm.
+train 3 "$T/mpi" --set comm.reduce=mpi
+expect "comm.reduce mpi comes close" same "$T/np1/$END" "$T/mpi/$END" --only ^/weights/ --close 1e-4
+expect "comm.reduce mpi gives close losses" same "$T/np1/$END" "$T/mpi/$END" --only ^/metrics/loss_ --close 1e-4
+expect "comm.reduce mpi says that its bits are its own" says "$T/mpi/log.txt" "bits are this run's own"
+
+train 3 "$T/three"
+train 3 "$T/again"
+expect "3 ranks repeat themselves in bits" same "$T/three/$END" "$T/again/$END"
+expect "3 ranks say that their bits are their own" says "$T/three/log.txt" "3 ranks and 8 leaves.* bits are this run's own"
+expect "3 ranks come close to one" same "$T/np1/$END" "$T/three/$END" --only ^/weights/ --close 1e-4
+expect "2 ranks say no such thing" bash -c "! grep -q 'own' '$T/np2/log.txt'"
+
+train 4 "$T/grown" --set train.batch=2 --set train.rate_scaling=none
+train 1 "$T/asked" --set train.batch=4 --set train.steps=2
+expect "more ranks than leaves: the batch grows and the log says so" \
+    says "$T/grown/log.txt" "batch grown from 2 to 4 for 4 ranks: 2 steps see as many pairs, rates x 1$"
+expect "a grown batch is the batch one could have asked for" same "$T/grown/ckpt-00000002.h5" "$T/asked/ckpt-00000002.h5"
+train 4 "$T/refused" --set train.batch=2 --set train.grow=false
+expect "train.grow false: status 1" status_is 1 $?
+expect "train.grow false: what is wanted is said" says "$T/refused.err" "train.batch: found 2, wanted at least 4.*train.grow is false"
+expect "train.grow false: no run directory is made" test ! -e "$T/refused"

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Stopped, killed, damaged, moved to another number of ranks: a run ends in the bits it would have ended in.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+scratch
+END=ckpt-00000004.h5
+SMALL+=(--set checkpoint.every=1 --set train.batch=4)
+
+# ended DIR: the last checkpoint of DIR is that of the run that nobody disturbed.
+ended() { same "$T/whole/$END" "$1/$END"; }
+# steps_are DIR "1 2 3": the first column of metrics.csv.
+steps_are() {
+    local found
+    found=$(tail -n +2 "$1/metrics.csv" | cut -d, -f1 | xargs)
+    [ "$found" = "$2" ] || { echo "metrics.csv has steps $found, wanted $2"; return 1; }
+}
+# begin DIR: `train 2 DIR`, left running.
+begin() { start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$1" >"$1.out" 2>"$1.err"; }
+
+# ---- another number of ranks -----------------------------------------------------------------------
+train 2 "$T/whole"
+train 1 "$T/one"
+train 4 "$T/four"
+resume() {   # ranks, run to take checkpoint 2 from, name
+    train "$1" "$T/$3" --resume "$T/$2/ckpt-00000002.h5"
+    expect "a checkpoint continues on other ranks: $3" ended "$T/$3"
+}
+resume 2 one 1-2
+resume 4 whole 2-4
+resume 1 four 4-1
+expect "--resume says where it continues" says "$T/1-2.out" "continuing after step 2"
+expect "metrics.csv holds the steps before as well" steps_are "$T/1-2" "1 2 3 4"
+
+# ---- signals ---------------------------------------------------------------------------------------
+stopped() {   # name, signal, whom: mpirun or ranks
+    local dir=$T/$1 pid
+    begin "$dir"
+    pid=$!
+    wait_line "$dir.out" '^step +1/' || not_ok "$1: does not begin"
+    if [ "$3" = mpirun ]; then kill -"$2" "$pid"; else pkill -"$2" -P "$pid"; fi
+    wait "$pid"
+    expect "$1 ends with status 75" status_is 75 $?
+    expect "$1 says that it stopped" says "$dir/log.txt" "stopped after step [123] on request"
+    train 2 "$dir"
+    expect "$1: the same command continues to the same bits" ended "$dir"
+    expect "$1: no row of metrics.csv twice" steps_are "$dir" "1 2 3 4"
+}
+stopped "SIGUSR1 to mpirun" USR1 mpirun
+stopped "SIGTERM to the ranks" TERM ranks
+train 2 "$T/SIGTERM to the ranks"
+expect "a finished run is finished" says "$T/SIGTERM to the ranks.out" "done: 4 steps"
+expect "and stays as it was" steps_are "$T/SIGTERM to the ranks" "1 2 3 4"
+
+# ---- kill -9 ---------------------------------------------------------------------------------------
+for moment in 1 2 3; do
+    begin "$T/killed"
+    pid=$!
+    sleep "$((RANDOM % 2)).$((RANDOM % 10))$moment"
+    # shellcheck disable=SC2046
+    kill -9 $pid $(pgrep -P $pid) 2>/dev/null
+    wait $pid 2>/dev/null
+    # Ranks belong to sessions of their own; their end is not reported to this shell.
+    while pgrep -f "run.dir=$T/killed" >/dev/null; do sleep 0.05; done
+done
+train 2 "$T/killed"
+expect "killed three times, anywhere: the same bits" ended "$T/killed"
+expect "killed: no row of metrics.csv twice" steps_are "$T/killed" "1 2 3 4"
+
+# One rank alone: the job must not hang.
+begin "$T/lost"
+pid=$!
+wait_line "$T/lost.out" '^step +1/'
+kill -9 "$(pgrep -P $pid | tail -1)"
+SECONDS=0
+wait $pid
+expect "a lost rank ends the job with an error" test $? -ne 0
+expect "a lost rank ends the job within seconds" test "$SECONDS" -lt 15
+train 2 "$T/lost"
+expect "a lost rank: the same bits in the end" ended "$T/lost"
+
+# ---- damage ----------------------------------------------------------------------------------------
+# damaged NAME FILE PATTERN COMMAND...: COMMAND FILE damages that checkpoint of a finished run, which then continues from
+# the one before.
+damaged() {
+    local name=$1 dir=$T/damaged file=$2 pattern=$3
+    shift 3
+    rm -rf "$dir"
+    cp -r "$T/whole" "$dir"
+    "$@" "$dir/$file"
+    train 2 "$dir"
+    expect "$name: named and passed over" says "$dir.err" "passed over .*$file.*$pattern"
+    expect "$name: one line on stderr" test "$(wc -l <"$dir.err")" -eq 1
+    expect "$name: continues from the one before" says "$dir.out" "continuing after step 3"
+    expect "$name: the same bits" ended "$dir"
+}
+flip() {   # dataset, byte, file
+    "$PYTHON" - "$@" <<'PY'
+import sys, h5py
+name, byte, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+with h5py.File(path, "r") as f:
+    at = f[name].id.get_offset() + byte % f[name].nbytes
+with open(path, "r+b") as f:
+    f.seek(at)
+    old = f.read(1)[0]
+    f.seek(at)
+    f.write(bytes([old ^ 1]))
+PY
+}
+half() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
+empty() { : >"$1"; }
+incomplete() { "$PYTHON" -c 'import h5py, sys; h5py.File(sys.argv[1], "r+").attrs["complete"] = 0' "$1"; }
+damaged "a flipped bit in a weight" $END "/weights/g/fuse/weight.* wrong checksum" flip /weights/g/fuse/weight 1000
+damaged "a flipped bit in another rank's share" $END "/attention/target/centres.* wrong checksum" \
+    flip /attention/target/centres -1
+damaged "half a file" $END "cannot be read" half
+damaged "an empty file" $END "cannot be read" empty
+damaged "an incomplete file" $END "not complete" incomplete
+
+rm -rf "$T/damaged"
+cp -r "$T/whole" "$T/damaged"
+for file in "$T"/damaged/ckpt-*.h5; do flip /weights/g/fuse/weight 0 "$file"; done
+train 2 "$T/damaged"
+expect "no valid checkpoint: status 1" status_is 1 $?
+expect "no valid checkpoint: what to do is said" says "$T/damaged.err" "none of its 4 checkpoints can be used; --fresh"
+
+# ---- the run directory -----------------------------------------------------------------------------
+train 2 "$T/damaged" --fresh
+expect "--fresh starts anew" ended "$T/damaged"
+expect "--fresh moves the old run aside" test -f "$T/damaged.1/$END"
+expect "--fresh says where" says "$T/damaged.out" "the old run is now .*damaged.1"
+
+begin "$T/busy"
+pid=$!
+wait_line "$T/busy.out" '^step +1/'
+pkill -STOP -P $pid   # or it might be done too soon
+for fresh in "" --fresh; do
+    # shellcheck disable=SC2086
+    ranks 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/busy" $fresh >"$T/second.out" 2>"$T/second.err"
+    expect "a second job in one run directory is refused $fresh" status_is 1 $?
+    expect "and told why $fresh" says "$T/second.err" "busy is in use by another job"
+done
+pkill -CONT -P $pid
+wait $pid
+expect "the first is not disturbed" ended "$T/busy"
+
+train 2 "$T/keep" --set checkpoint.keep=1
+expect "checkpoint.keep: older ones go" test "$(cd "$T/keep" && echo ckpt*)" = $END
+expect "latest.h5 is the newest" test "$(readlink "$T/keep/latest.h5")" = $END

@@ -1,0 +1,200 @@
+"""The reference network and one training step of DA-GAN in PyTorch, written from the paper's equations.
+
+Shares nothing with the C program but the names ("dae.enc.c0.weight" is /weights/dae/enc/c0/weight).
+Images are (n, 3, H, W) in [-1, 1]; centres are x, y in pixels, pixel 0 being centred at 0.0.
+"""
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Settings:              # the defaults are the reference job
+    width: int = 32          # w: channels of the first convolution
+    regions: int = 4         # N' of Eq. 1
+    half: float = 12.0       # w, h of Eq. 2 in pixels
+    sharpness: float = 1.0   # k of Eq. 4 in 1/pixel
+    gan: str = "nonsaturating"
+    distance: str = "l1"     # d of Eqs. 5, 6
+    norm_dae: str = "instance"
+    norm_g: str = "instance"
+    norm_d: str = "instance"
+    rate_g: float = 2e-4     # Adam's rate for DAE and G; rate_d for D1 and D2
+    rate_d: float = 2e-4
+    weight_gan_s: float = 1.0    # of the terms in the objective of DAE and G
+    weight_gan_t: float = 1.0
+    weight_cst: float = 1.0
+    weight_sym: float = 1.0
+    weight_pixel: float = 1.0
+
+
+def norm(kind, channels):
+    """Every kind takes its statistics per image and has affine parameters per channel."""
+    groups = {"instance": channels, "group": min(8, channels), "layer": 1}
+    return nn.Identity() if kind == "none" else nn.GroupNorm(groups[kind], channels, eps=1e-5)
+
+
+def conv(inputs, outputs, size, stride=1, before=None):
+    """A convolution; `before` is the kind of the norm that follows and makes a bias superfluous."""
+    return nn.Conv2d(inputs, outputs, size, stride, (size - 1) // 2, bias=before in (None, "none"))
+
+
+class Residual(nn.Module):
+    def __init__(self, c, kind):
+        super().__init__()
+        self.conv1, self.norm1 = conv(c, c, 3, before=kind), norm(kind, c)
+        self.conv2, self.norm2 = conv(c, c, 3, before=kind), norm(kind, c)
+
+    def forward(self, x):
+        return x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+
+
+class Encoder(nn.Module):
+    def __init__(self, w, kind):
+        super().__init__()
+        self.c0, self.n0 = conv(3, w, 3, before=kind), norm(kind, w)
+        self.c1, self.n1 = conv(w, 2 * w, 3, 2, before=kind), norm(kind, 2 * w)
+        self.c2, self.n2 = conv(2 * w, 4 * w, 3, 2, before=kind), norm(kind, 4 * w)
+        self.res = nn.ModuleList([Residual(4 * w, kind)])
+
+    def forward(self, x):
+        for c, n in ((self.c0, self.n0), (self.c1, self.n1), (self.c2, self.n2)):
+            x = F.relu(n(c(x)))
+        return self.res[0](x)
+
+
+class Localiser(nn.Module):
+    """Eq. 1: the expected position under a softmax over the cells of the feature map."""
+    def __init__(self, w, regions):
+        super().__init__()
+        self.conv, self.out = conv(4 * w, 4 * w, 3), conv(4 * w, regions, 1)
+
+    def forward(self, features):
+        p = self.out(F.relu(self.conv(features)))
+        p = p.flatten(2).softmax(2).view_as(p)               # (n, N', rows, columns)
+        at = lambda n: (torch.arange(n, dtype=p.dtype) + 0.5) * 4 - 0.5
+        x = (p.sum(2) * at(p.shape[3])).sum(2)               # p.sum(2): over rows, leaves columns
+        y = (p.sum(3) * at(p.shape[2])).sum(2)
+        return torch.stack([x, y], 2)                        # (n, N', 2)
+
+
+def mask(centres, height, width, half, k):
+    """Eqs. 2 and 4 as (n, N', 1, H, W)."""
+    x, y = centres[..., 0, None], centres[..., 1, None]      # (n, N', 1)
+    px, py = (torch.arange(n, dtype=centres.dtype) for n in (width, height))
+    box = lambda p, c: torch.sigmoid(k * (p - (c - half))) - torch.sigmoid(k * (p - (c + half)))
+    return (box(py, y)[..., :, None] * box(px, x)[..., None, :])[:, :, None]
+
+
+class DAE(nn.Module):
+    def __init__(self, o):
+        super().__init__()
+        self.enc, self.loc, self.o = Encoder(o.width, o.norm_dae), Localiser(o.width, o.regions), o
+
+    def forward(self, x):
+        """E(X), the centres (n, N', 2) and the instances (n, N', 4w, h, w) of Eq. 3."""
+        centres = self.loc(features := self.enc(x))
+        regions = x[:, None] * mask(centres, *x.shape[2:], self.o.half, self.o.sharpness)
+        return features, centres, self.enc(regions.flatten(0, 1)).unflatten(0, centres.shape[:2])
+
+
+class Generator(nn.Module):
+    def __init__(self, o):
+        super().__init__()
+        w, kind = o.width, o.norm_g
+        self.fuse, self.nf = conv((1 + o.regions) * 4 * w, 4 * w, 1, before=kind), norm(kind, 4 * w)
+        self.res = nn.ModuleList(Residual(4 * w, kind) for _ in range(4))
+        self.u1, self.m1 = conv(4 * w, 2 * w, 3, before=kind), norm(kind, 2 * w)
+        self.u2, self.m2 = conv(2 * w, w, 3, before=kind), norm(kind, w)
+        self.out = conv(w, 3, 7)
+
+    def forward(self, features, instances):
+        x = F.relu(self.nf(self.fuse(torch.cat([features, instances.flatten(1, 2)], 1))))
+        for block in self.res:
+            x = block(x)
+        for u, m in ((self.u1, self.m1), (self.u2, self.m2)):
+            x = F.relu(m(u(F.interpolate(x, scale_factor=2, mode="nearest"))))
+        return torch.tanh(self.out(x))
+
+
+class Discriminator(nn.Module):
+    def __init__(self, o):
+        super().__init__()
+        w, kind = o.width, o.norm_d
+        self.c0, self.out = conv(3, w, 4, 2), conv(4 * w, 1, 3)
+        self.c1, self.n1 = conv(w, 2 * w, 4, 2, before=kind), norm(kind, 2 * w)
+        self.c2, self.n2 = conv(2 * w, 4 * w, 4, 2, before=kind), norm(kind, 4 * w)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.c0(x), 0.2)
+        for c, n in ((self.c1, self.n1), (self.c2, self.n2)):
+            x = F.leaky_relu(n(c(x)), 0.2)
+        return self.out(x)                                   # (n, 1, H / 8, W / 8), no sigmoid
+
+
+# Eqs. 7, 8: what D, given its outputs for real and fake images, and what G minimise.
+ns_d = lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean()
+GAN = {
+    "minimax": (ns_d, lambda fake: -F.softplus(fake).mean()),    # mean log(1 - sigmoid(D))
+    "nonsaturating": (ns_d, lambda fake: F.softplus(-fake).mean()),
+    "lsgan": (lambda r, f: (r - 1).square().mean() + f.square().mean(), lambda f: (f - 1).square().mean()),
+    "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda f: -f.mean()),
+}
+DISTANCE = {"l1": F.l1_loss, "l2": F.mse_loss}               # means over all elements
+
+
+class Model(nn.Module):
+    def __init__(self, o):
+        super().__init__()
+        self.o, self.dae, self.g = o, DAE(o), Generator(o)
+        self.d1, self.d2 = Discriminator(o), Discriminator(o)
+
+    def forward(self, s, t):
+        """Every named quantity of a step, with its graph."""
+        q = {}
+        for name, x in (("s", s), ("t", t)):
+            features, q[f"{name}_centres"], q[f"{name}_instances"] = self.dae(x)
+            q[f"{name}_fake"] = self.g(features, q[f"{name}_instances"])
+            _, q[f"{name}f_centres"], q[f"{name}f_instances"] = self.dae(q[f"{name}_fake"])
+        q["d1_real"], q["d1_fake"] = self.d1(t), self.d1(q["s_fake"])
+        q["d2_real"], q["d2_fake"] = self.d2(t), self.d2(q["t_fake"])
+        return q
+
+    def losses(self, q, t):
+        """Every term, unweighted: gan_s to pixel make up the objective of DAE and G."""
+        d, (loss_d, loss_g) = DISTANCE[self.o.distance], GAN[self.o.gan]
+        return {
+            "gan_s": loss_g(q["d1_fake"]), "gan_t": loss_g(q["d2_fake"]),
+            "cst": d(q["sf_instances"], q["s_instances"]),   # Eq. 5, gradient into both sides
+            "sym": d(q["tf_instances"], q["t_instances"]),   # Eq. 6
+            "pixel": F.l1_loss(q["t_fake"], t),
+            "d1": loss_d(q["d1_real"], q["d1_fake"]), "d2": loss_d(q["d2_real"], q["d2_fake"]),
+        }
+
+    def gradients(self, s, t):
+        """Quantities, losses, gradients: each of its own player's loss, which detaches D's fakes."""
+        q = self(s, t)
+        loss = self.losses(q, t)
+        weighted = lambda term: getattr(self.o, f"weight_{term}") * loss[term]
+        objective = sum(map(weighted, ("gan_s", "gan_t", "cst", "sym", "pixel")))
+        grad = {}
+        for nets, value in ((("dae", "g"), objective), (("d1",), loss["d1"]), (("d2",), loss["d2"])):
+            own = {n: p for n, p in self.named_parameters() if n.split(".")[0] in nets}
+            grad.update(zip(own, torch.autograd.grad(value, own.values(), retain_graph=True)))
+        return q, loss, grad
+
+    def optimizers(self):
+        adam = lambda rate, *nets: torch.optim.Adam(
+            nn.ModuleList(nets).parameters(), rate, betas=(0.5, 0.999), eps=1e-8)
+        return adam(self.o.rate_g, self.dae, self.g), adam(self.o.rate_d, self.d1, self.d2)
+
+    def step(self, optimizers, s, t):
+        """Updates DAE and G against the current D1, D2, then D1, D2 on the same forward pass."""
+        q, loss, grad = self.gradients(s, t)
+        for name, p in self.named_parameters():
+            p.grad = grad[name]
+        for optimizer in optimizers:
+            optimizer.step()
+        return q, loss, grad

@@ -1,0 +1,78 @@
+# What tests/run and tests/check_*.sh share: mpirun that works as root, in containers and with more ranks than cores,
+# the small training job of the checks, and the lines that count.
+# shellcheck shell=bash
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_hwloc_base_binding_policy=none OMP_NUM_THREADS=1
+
+# h5py and numpy belong to the system's interpreter, which need not be the first one in PATH.
+PYTHON=/usr/bin/python3
+
+# What is tested: the usual build, or another one (make asan).
+BUILD=${DAGAN_BUILD:-build}
+DAGAN=./dagan_mpi
+# shellcheck disable=SC2034
+[ "$BUILD" = build ] || DAGAN=$BUILD/dagan_mpi
+
+# ranks N COMMAND...: under mpirun, ended after TEST_TIMEOUT seconds.  In the background, so that the shell hears signals.
+ranks() {
+    local np=$1
+    shift
+    timeout -k 5 "${TEST_TIMEOUT:-120}" mpirun --quiet -np "$np" "$@" &
+    wait $!
+}
+
+# start N COMMAND...: the same without a limit, left running; its mpirun is $!.
+start() {
+    local np=$1
+    shift
+    mpirun --quiet -np "$np" "$@" &
+}
+
+# scratch: makes a folder $T for the script; it goes, with all that the script started, however the script ends.
+scratch() {
+    T=$(mktemp -d) || exit 1
+    trap clean_up EXIT
+    trap 'exit 143' TERM INT HUP
+}
+
+clean_up() {
+    local left
+    left=$(jobs -p)
+    # shellcheck disable=SC2086
+    [ -n "$left" ] && kill $left 2>/dev/null && wait $left 2>/dev/null
+    rm -rf "$T"
+}
+
+# The smoke job with 8 leaves and 4 steps, no pictures.
+SMALL=(configs/smoke.yaml --set train.batch=8 --set train.steps=4 --set samples.every=0 --set checkpoint.keep=10)
+
+# train N DIR [OPTION...]: the small job in run directory DIR; what it says goes to DIR.out and DIR.err.
+train() {
+    local np=$1 dir=$2
+    shift 2
+    ranks "$np" "$DAGAN" "${SMALL[@]}" --set run.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
+}
+
+# wait_line FILE PATTERN: until a line of FILE matches, for at most TEST_TIMEOUT seconds.
+wait_line() {
+    local until=$((SECONDS + ${TEST_TIMEOUT:-60}))
+    while ! grep -qE "$2" "$1" 2>/dev/null; do
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.05
+    done
+}
+
+same() { "$PYTHON" tests/compare.py "$@"; }
+status_is() { [ "$1" -eq "$2" ] || { echo "status $2, wanted $1"; return 1; }; }
+says() { grep -qE -- "$2" "$1" || { echo "$1 has no line with: $2"; tail -5 "$1"; return 1; }; }
+is_quiet() { [ ! -s "$1" ] || { head -5 "$1"; return 1; }; }
+
+ok() { echo "ok $*"; }
+not_ok() { echo "not ok $*"; }
+# expect NAME COMMAND...: ok if the command succeeds.
+expect() {
+    local name=$1
+    shift
+    if "$@"; then ok "$name"; else not_ok "$name"; fi
+}

@@ -1,0 +1,105 @@
+// ranks: 1 2 3 4 5 8
+#include "test.h"
+
+TEST(shares_cover_all_items_once_and_in_order)
+{
+    static const size_t counts[] = { 0, 1, 2, 3, 7, 8, 9, 63, 64, 1000, 1001 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        for (int size = 1; size <= 17; size++) {
+            size_t next = 0, n = counts[i];
+            for (int r = 0; r < size; r++) {
+                share_t s = share_of(n, r, size);
+                EXPECT(s.first == next);
+                EXPECT(s.count == n / (size_t)size || s.count == n / (size_t)size + 1);
+                for (size_t k = s.first; k < s.first + s.count; k++) EXPECT(share_owner(n, k, size) == r);
+                next += s.count;
+            }
+            EXPECT(next == n);
+        }
+    }
+}
+
+// Catches what rank 0 writes to stderr between begin and end.
+static int caught[2] = { -1, -1 }; // the real stderr, the file
+
+static void catch_begin(void)
+{
+    char path[] = "/tmp/test_comm_XXXXXX";
+    fflush(stderr);
+    caught[0] = dup(STDERR_FILENO);
+    caught[1] = mkstemp(path);
+    EXPECT(caught[0] >= 0 && caught[1] >= 0);
+    unlink(path);
+    dup2(caught[1], STDERR_FILENO);
+}
+
+static char *catch_end(void)
+{
+    fflush(stderr);
+    dup2(caught[0], STDERR_FILENO);
+    off_t n = lseek(caught[1], 0, SEEK_END);
+    char *text = alloc((size_t)n + 1, 1);
+    EXPECT(pread(caught[1], text, (size_t)n, 0) == n);
+    close(caught[0]);
+    close(caught[1]);
+    return text;
+}
+
+TEST(agreement_is_silent_when_all_is_well)
+{
+    catch_begin();
+    bool bad = comm_agree(&comm, false, "not to be seen");
+    char *text = catch_end();
+    EXPECT(!bad);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+TEST(one_bad_rank_makes_all_leave_and_one_line)
+{
+    for (int culprit = 0; culprit < comm.size; culprit++) {
+        char mine[64], wanted[64];
+        snprintf(mine, sizeof mine, "rank %d cannot", comm.rank);
+        snprintf(wanted, sizeof wanted, "dagan_mpi: rank %d cannot\n", culprit);
+        catch_begin();
+        bool bad = comm_agree(&comm, comm.rank >= culprit, mine);
+        char *text = catch_end();
+        EXPECT(bad);
+        assert_string_equal(text, comm.rank == 0 ? wanted : "");
+        free(text);
+    }
+}
+
+TEST(a_text_of_any_length_arrives_whole)
+{
+    size_t n = 100000;
+    char *mine = alloc(n + 1, 1);
+    memset(mine, 'x', n);
+    catch_begin();
+    bool bad = comm_agree(&comm, comm.rank == comm.size - 1, comm.rank == comm.size - 1 ? mine : NULL);
+    char *text = catch_end();
+    EXPECT(bad);
+    EXPECT(strlen(text) == (comm.rank == 0 ? n + strlen("dagan_mpi: \n") : 0));
+    free(text);
+    free(mine);
+}
+
+TEST(sums_and_maxima_are_those_of_all_ranks)
+{
+    double x[2] = { comm.rank, 1 }, y[2] = { comm.rank, -comm.rank };
+    comm_sum(&comm, x, 2);
+    comm_max(&comm, y, 2);
+    EXPECT(x[0] == comm.size * (comm.size - 1) / 2.0 && x[1] == comm.size);
+    EXPECT(y[0] == comm.size - 1 && y[1] == 0);
+}
+
+TEST(a_broadcast_comes_from_its_root)
+{
+    for (int root = 0; root < comm.size; root++) {
+        int x[1000];
+        for (int i = 0; i < 1000; i++) x[i] = comm.rank * 1000 + i;
+        comm_bcast(&comm, x, sizeof x, root);
+        for (int i = 0; i < 1000; i++) EXPECT(x[i] == root * 1000 + i);
+        comm_bcast(&comm, NULL, 0, root);
+    }
+}

@@ -1,0 +1,574 @@
+// ranks: 1
+// The configuration: what is read is what was written, and each mistake gets one line that names it.
+#include "test.h"
+
+#include <hdf5.h>
+
+#define DATA \
+    "data: { source: { file: a.h5, group: s }, target: { file: b.h5, group: t } }\n" // line 1 of most texts
+                                                                                     // below
+#define SHORT DATA "train: { steps: 10 }\n"
+
+static int parse(config_t *c, const char *text)
+{
+    return config_parse(c, "configs/x.yaml", text, strlen(text), NULL, 0);
+}
+
+static int parse_with(config_t *c, const char *text, const char *option)
+{
+    char copy[2048];
+    char *sets[] = { copy };
+    snprintf(copy, sizeof copy, "%s", option);
+    return config_parse(c, "configs/x.yaml", text, strlen(text), sets, 1);
+}
+
+// The text, or the text with an option, must fail with exactly this line.
+static void refuses(const char *text, const char *option, const char *line)
+{
+    config_t c;
+    int result = option ? parse_with(&c, text, option) : parse(&c, text);
+    EXPECT(result == -1);
+    assert_string_equal(error_text(), line);
+}
+
+static void accepts(config_t *c, const char *text)
+{
+    if (parse(c, text)) fail_msg("%s", error_text());
+}
+
+// ---- what is right --------------------------------------------------------------------------------
+
+TEST(defaults_are_the_reference_job)
+{
+    config_t c;
+    accepts(&c, SHORT);
+    assert_string_equal(c.run.dir, "runs/x");
+    EXPECT(c.data.size == 64 && c.attention.regions == 4 && c.attention.half == 12 &&
+           c.attention.sharpness == 1);
+    EXPECT(c.attention.mode == ATTENTION_MASK && c.loss.gan == GAN_NONSATURATING &&
+           c.loss.distance == DISTANCE_L1);
+    EXPECT(c.loss.weights.gan_s == 1 && c.loss.weights.gan_t == 1 && c.loss.weights.cst == 1);
+    EXPECT(c.loss.weights.sym == 1 && c.loss.weights.pixel == 1);
+    EXPECT(c.loss.weights.label == 0 && c.loss.weights.overlap == 0 && c.n_labels == 0);
+    EXPECT(c.train.rate_g == 2e-4 && c.train.rate_d == 2e-4 && c.train.beta1 == 0.5 &&
+           c.train.beta2 == 0.999);
+    EXPECT(c.train.ema == 0 && c.train.pool == 0 && c.train.batch == 8 && c.train.microbatch == 1);
+    EXPECT(c.train.decay == 1 && c.train.clip == 0 && c.train.grow && c.train.rate_scaling == SCALING_SQRT);
+    EXPECT(c.model.width == 32 && c.model.residuals == 4 && c.comm.reduce == REDUCE_TREE);
+    assert_string_equal(c.model.encoder, "resnet");
+    assert_string_equal(c.model.localiser, "softargmax");
+    assert_string_equal(c.model.norm_dae, "instance");
+    assert_string_equal(c.model.norm_d, "instance");
+}
+
+TEST(every_type_is_read)
+{
+    config_t c;
+    accepts(&c,
+            DATA "train: { pairs: 123456789012, batch: 6, microbatch: 2, grow: false, rate_scaling: none,\n"
+                 "  rate_g: 1.5e-3, augment: { cutout: true } }\n"
+                 "run: { dir: 'it''s: here', seed: 9007199254740992 }\n"
+                 "labels: { eyes: 0, 'hair colour': all, nose.tip: 3 }\n"
+                 "loss: { gan: hinge, distance: \"discriminator\" }\n"
+                 "comm: { reduce: mpi }\n");
+    EXPECT(c.train.pairs == 123456789012 && c.train.steps == 0 && c.train.batch == 6 &&
+           c.train.microbatch == 2);
+    EXPECT(!c.train.grow && c.train.rate_scaling == SCALING_NONE && c.train.rate_g == 1.5e-3);
+    EXPECT(c.train.augment_cutout && !c.train.augment_shift);
+    assert_string_equal(c.run.dir, "it's: here");
+    EXPECT(c.run.seed == 9007199254740992);
+    EXPECT(c.n_labels == 3 && c.labels[0].region == 0 && c.labels[1].region == CONF_REGION_ALL);
+    assert_string_equal(c.labels[1].name, "hair colour");
+    assert_string_equal(c.labels[2].name, "nose.tip");
+    EXPECT(c.loss.gan == GAN_HINGE && c.loss.distance == DISTANCE_DISCRIMINATOR &&
+           c.comm.reduce == REDUCE_MPI);
+}
+
+TEST(empty_sections_comments_and_a_byte_order_mark_change_nothing)
+{
+    config_t a, b;
+    accepts(&a, SHORT);
+    accepts(&b, "\xef\xbb\xbf# comment\n---\n" SHORT
+                "model:\nloss: {}\nlabels:\nlog: { every: 10 } # the default\n...\n");
+    EXPECT(!memcmp(&a, &b, sizeof a));
+}
+
+TEST(keys_may_be_written_with_dots)
+{
+    config_t a, b;
+    accepts(&a, SHORT "model: { norm: { g: group } }\n");
+    accepts(&b, SHORT "model.norm.g: group\n");
+    EXPECT(!memcmp(&a, &b, sizeof a));
+}
+
+TEST(set_overrides_the_file)
+{
+    config_t c;
+    EXPECT(!parse_with(&c, SHORT "labels: { eyes: 0, mouth: 1 }\n", "labels.eyes=2"));
+    EXPECT(c.n_labels == 2 && c.labels[0].region == 2);
+    EXPECT(!parse_with(&c, SHORT, "labels.eyes=all"));
+    EXPECT(c.n_labels == 1 && c.labels[0].region == CONF_REGION_ALL);
+    EXPECT(!parse_with(&c, SHORT, "run.dir=a=b"));
+    assert_string_equal(c.run.dir, "a=b");
+    EXPECT(!parse_with(&c, SHORT, "run.dir=x"));
+    assert_string_equal(c.run.dir, "x"); // nothing of a longer value stays behind
+}
+
+TEST(a_length_by_set_displaces_the_other_of_the_file)
+{
+    config_t c;
+    EXPECT(!parse_with(&c, SHORT, "train.pairs=400"));
+    EXPECT(c.train.pairs == 400 && c.train.steps == 0);
+    EXPECT(!parse_with(&c, DATA "train: { pairs: 400 }\n", "train.steps=2"));
+    EXPECT(c.train.steps == 2 && c.train.pairs == 0);
+}
+
+TEST(the_last_set_of_a_key_counts)
+{
+    config_t c;
+    char first[] = "train.batch=16", second[] = "train.batch=32";
+    char *sets[] = { first, second };
+    EXPECT(!config_parse(&c, "x.yaml", SHORT, strlen(SHORT), sets, 2));
+    EXPECT(c.train.batch == 32);
+}
+
+TEST(the_run_is_named_after_the_file)
+{
+    static const char *const names[][2] = { { "faces.yaml", "runs/faces" },
+                                            { "/a.b/c.yml", "runs/c" },
+                                            { "x/v1.2", "runs/v1.2" },
+                                            { ".yaml", "runs/.yaml" } };
+    for (int i = 0; i < 4; i++) {
+        config_t c;
+        EXPECT(!config_parse(&c, names[i][0], SHORT, strlen(SHORT), NULL, 0));
+        assert_string_equal(c.run.dir, names[i][1]);
+    }
+}
+
+// ---- what is printed ------------------------------------------------------------------------------
+
+static void reads_back(const config_t *c)
+{
+    config_t again;
+    char *text = config_yaml(c);
+    accepts(&again, text);
+    char *twice = config_yaml(&again);
+    EXPECT(!memcmp(c, &again, sizeof again));
+    assert_string_equal(text, twice);
+    free(text);
+    free(twice);
+}
+
+TEST(the_printed_configuration_reads_back_bit_for_bit)
+{
+    config_t c;
+    accepts(&c, SHORT);
+    reads_back(&c);
+    accepts(
+        &c, DATA
+        "run: { dir: \"a \\\"quoted\\\": \\\\ 'text' # \\u00fc\\U0001F600 \", seed: 123456789012345 }\n"
+        "train: { pairs: 7, rate_g: 0.1, rate_d: 1e-7, beta1: 0.30000000000000004, clip: 333333.3333333333,\n"
+        "  decay: 2.2250738585072014e-308, nonfinite: stop, augment: { shift: true } }\n"
+        "attention: { half: 31.999999999999996, mode: crop, window: 24 }\n"
+        "labels: { 'null': 0, \"a: b\": all, 'x.y': 1, '- \"\\': 2 }\n");
+    EXPECT(c.n_labels == 4);
+    reads_back(&c);
+}
+
+TEST(doubles_take_the_fewest_digits_that_read_back)
+{
+    config_t c;
+    accepts(&c, SHORT "train.rate_g: 1e-7\ntrain.rate_d: 0.00020\ntrain.beta1: "
+                      "0.30000000000000004\ntrain.beta2: -0.0\ncomm.timeout: 6e2\n");
+    char *text = config_yaml(&c);
+    EXPECT(strstr(text, "  rate_g: 1.0e-07\n") && strstr(text, "  rate_d: 0.0002\n"));
+    EXPECT(strstr(text, "  beta1: 0.30000000000000004\n") && strstr(text, "  beta2: 0\n"));
+    EXPECT(strstr(text, "  timeout: 600\n"));
+    free(text);
+}
+
+TEST(the_printed_configuration_is_nested)
+{
+    config_t c;
+    accepts(&c, SHORT "labels: { eyes: 0, hair: all }\n");
+    char *text = config_yaml(&c);
+    EXPECT(strstr(text, "\ntrain:\n  steps: 10\n  pairs: 0\n"));
+    EXPECT(strstr(text, "\n  norm:\n    dae: \"instance\"\n"));
+    EXPECT(strstr(text, "\nlabels:\n  \"eyes\": 0\n  \"hair\": all\nloss:\n"));
+    EXPECT(strstr(text, "\ndata:\n  source:\n    file: \"a.h5\"\n    group: \"s\"\n  target:\n    file:"));
+    free(text);
+}
+
+// ---- what is wrong --------------------------------------------------------------------------------
+
+typedef struct {
+    const char *text, *option, *line;
+} mistake_t;
+
+static void refuses_all(const mistake_t *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) refuses(m[i].text, m[i].option, m[i].line);
+}
+#define REFUSES_ALL(m) refuses_all(m, sizeof(m) / sizeof *(m))
+#define AT_LINE(n) "configs/x.yaml:" #n ": "
+
+TEST(unknown_keys_name_the_nearest)
+{
+    static const mistake_t m[] = {
+        { SHORT "train.bach: 8\n", NULL,
+          AT_LINE(3) "train.bach: unknown key, the nearest known one is train.batch" },
+        { SHORT "batch: 8\n", NULL, AT_LINE(3) "batch: unknown key, the nearest known one is train.batch" },
+        { SHORT "\n\nmodle:\n  width: 8\n", NULL,
+          AT_LINE(5) "modle: unknown key, the nearest known one is model" },
+        { SHORT "loss:\n  weights: { cts: 1 }\n", NULL,
+          AT_LINE(4) "loss.weights.cts: unknown key, the nearest known one is loss.weights.cst" },
+        { SHORT "attention: { halves: 3 }\n", NULL,
+          AT_LINE(3) "attention.halves: unknown key, the nearest known one is attention.half" },
+        { SHORT "<<: { a: 1 }\n", NULL, AT_LINE(3) "<<: unknown key, the nearest known one is run" },
+        { SHORT, "train.rate=1", "--set train.rate: unknown key, the nearest known one is train.rate_g" },
+        { SHORT, "lables.eyes=1", "--set lables.eyes: unknown key, the nearest known one is labels" },
+    };
+    REFUSES_ALL(m);
+}
+
+TEST(wrong_types_name_what_was_found_and_wanted)
+{
+    static const mistake_t m[] = {
+        { SHORT "train.batch: many\n", NULL,
+          AT_LINE(3) "train.batch: found many, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: 8.5\n", NULL,
+          AT_LINE(3) "train.batch: found 8.5, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: 8 pairs\n", NULL,
+          AT_LINE(3) "train.batch: found \"8 pairs\", wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: '8'\n", NULL,
+          AT_LINE(3) "train.batch: found \"8\", wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: 0x8\n", NULL,
+          AT_LINE(3) "train.batch: found 0x8, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch:\n", NULL,
+          AT_LINE(3) "train.batch: found nothing, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: [8]\n", NULL,
+          AT_LINE(3) "train.batch: found a list, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: { a: 8 }\n", NULL,
+          AT_LINE(3) "train.batch: found a map, wanted a whole number from 1 to 65536" },
+        { SHORT "train.grow: yes\n", NULL, AT_LINE(3) "train.grow: found yes, wanted true or false" },
+        { SHORT "train.clip: 1,5\n", NULL,
+          AT_LINE(3) "train.clip: found \"1,5\", wanted a number from 0 to 1000000" },
+        { SHORT "model: 3\n", NULL, AT_LINE(3) "model: found 3, wanted a map of keys" },
+        { SHORT "loss.weights: [1, 1]\n", NULL,
+          AT_LINE(3) "loss.weights: found a list, wanted a map of keys" },
+        { SHORT "labels: eyes\n", NULL, AT_LINE(3) "labels: found eyes, wanted lines ATTRIBUTE: REGION" },
+        { SHORT "labels: { eyes: [0] }\n", NULL,
+          AT_LINE(3) "labels.eyes: found a list, wanted a region (0, 1, ...) or all" },
+        { SHORT "labels: { eyes: left }\n", NULL,
+          AT_LINE(3) "labels.eyes: found left, wanted a region (0, 1, ...) or all" },
+        { SHORT "run: { dir: }\n", NULL,
+          AT_LINE(3) "run.dir: found nothing, wanted a text of 1 to 1023 bytes" },
+        { SHORT "run: { dir: '' }\n", NULL,
+          AT_LINE(3) "run.dir: found nothing, wanted a text of 1 to 1023 bytes" },
+        { SHORT "run: { dir: null }\n", NULL,
+          AT_LINE(3) "run.dir: found nothing, wanted a text of 1 to 1023 bytes" },
+        { SHORT "run: { dir: \"a\\tb\" }\n", NULL,
+          AT_LINE(3) "run.dir: found \"a?b\", wanted printable characters in UTF-8" },
+        { SHORT "run: { dir: \"a\\0b\" }\n", NULL, AT_LINE(3) "run.dir: found a NUL character, wanted text" },
+        { SHORT, "train.batch=", "--set train.batch: found nothing, wanted a whole number from 1 to 65536" },
+        { SHORT, "train.batch= 8", "--set train.batch: found \" 8\", wanted a whole number from 1 to 65536" },
+        { SHORT, "run.dir=\xc3(", "--set run.dir: found \"\xc3(\", wanted printable characters in UTF-8" },
+        { SHORT, "run.dir=\xc0\xaf",
+          "--set run.dir: found \"\xc0\xaf\", wanted printable characters in UTF-8" },
+        { SHORT, "train.batch", "--set train.batch: found no =, wanted KEY=VALUE" },
+        { SHORT, "=8", "--set =8: found no key, wanted KEY=VALUE" },
+        { SHORT, "train=8", "--set train: found 8, wanted a map of keys" },
+    };
+    REFUSES_ALL(m);
+}
+
+TEST(values_out_of_range_name_the_range)
+{
+    static const mistake_t m[] = {
+        { SHORT "train.batch: 0\n", NULL,
+          AT_LINE(3) "train.batch: found 0, wanted a whole number from 1 to 65536" },
+        { SHORT "train.batch: 99999999999999999999\n", NULL,
+          AT_LINE(3) "train.batch: found 99999999999999999999, wanted a whole number from 1 to 65536" },
+        { SHORT "run.seed: -1\n", NULL,
+          AT_LINE(3) "run.seed: found -1, wanted a whole number from 0 to 9007199254740992" },
+        { SHORT "run.seed: 9007199254740993\n", NULL,
+          AT_LINE(3) "run.seed: found 9007199254740993, wanted a whole number from 0 to 9007199254740992" },
+        { SHORT "train.rate_g: nan\n", NULL,
+          AT_LINE(3) "train.rate_g: found nan, wanted a number from 0 to 1" },
+        { SHORT "train.rate_g: .inf\n", NULL,
+          AT_LINE(3) "train.rate_g: found .inf, wanted a number from 0 to 1" },
+        { SHORT "train.clip: 1e999\n", NULL,
+          AT_LINE(3) "train.clip: found 1e999, wanted a number from 0 to 1000000" },
+        { SHORT "train.beta1: 1\n", NULL,
+          AT_LINE(3) "train.beta1: found 1, wanted a number from 0 to 0.999999" },
+        { SHORT "attention.sharpness: 0\n", NULL,
+          AT_LINE(3) "attention.sharpness: found 0, wanted a number from 0.01 to 20" },
+        { SHORT "data.size: 2048\n", NULL,
+          AT_LINE(3) "data.size: found 2048, wanted a whole number from 16 to 1024" },
+        { SHORT "loss.gan: wgan\n", NULL,
+          AT_LINE(3) "loss.gan: found wgan, wanted minimax, nonsaturating, lsgan or hinge" },
+        { SHORT "model.norm.d: batch\n", NULL,
+          AT_LINE(3) "model.norm.d: found batch, wanted instance, group, layer or none" },
+        { SHORT "comm.reduce: ring\n", NULL, AT_LINE(3) "comm.reduce: found ring, wanted tree or mpi" },
+    };
+    REFUSES_ALL(m);
+}
+
+TEST(keys_that_contradict_each_other_are_named)
+{
+    static const mistake_t m[] = {
+        { DATA, NULL,
+          "configs/x.yaml: train.steps: found no length of the run, wanted train.steps or train.pairs above "
+          "0" },
+        { SHORT "train.pairs: 9\n", NULL,
+          AT_LINE(3) "train.pairs: found 9 beside train.steps 10, wanted only one of the two" },
+        { SHORT, "train.steps=0",
+          "--set train.steps: found no length of the run, wanted train.steps or train.pairs above 0" },
+        { SHORT "train.microbatch: 3\n", NULL,
+          "configs/x.yaml: train.batch: found 8, wanted a multiple of train.microbatch, 3" },
+        { SHORT "train.microbatch: 4\n", "train.batch=6",
+          "--set train.batch: found 6, wanted a multiple of train.microbatch, 4" },
+        { SHORT "data.size: 66\n", NULL, AT_LINE(3) "data.size: found 66, wanted a multiple of 4" },
+        { SHORT "attention.half: 33\n", NULL,
+          AT_LINE(3) "attention.half: found 33, wanted at most half of data.size, 32" },
+        { SHORT "attention.window: 68\n", NULL,
+          AT_LINE(3) "attention.window: found 68, wanted a multiple of 4 up to data.size, 64" },
+        { SHORT "model: { norm: { g: group, groups: 5 } }\n", NULL,
+          AT_LINE(3) "model.norm.groups: found 5, wanted a divisor of the 32 channels of G" },
+        { SHORT "labels: { eyes: 4 }\n", NULL,
+          AT_LINE(3) "labels.eyes: found 4, wanted all or a region from 0 to 3 (attention.regions is 4)" },
+        { SHORT, "labels.eyes=7",
+          "--set labels.eyes: found 7, wanted all or a region from 0 to 3 (attention.regions is 4)" },
+        { SHORT "loss.weights.label: 0.5\n", NULL,
+          AT_LINE(3) "loss.weights.label: found 0.5 without labels, wanted lines under labels: or 0" },
+        { SHORT, "train.label_warmup=5",
+          "--set train.label_warmup: found 5 without labels, wanted lines under labels: or 0" },
+        { "train.steps: 1\n", NULL,
+          "configs/x.yaml: data.source.file: found nothing, wanted the HDF5 file of the source domain" },
+        { "", NULL,
+          "configs/x.yaml: data.source.file: found nothing, wanted the HDF5 file of the source domain" },
+        { "data.source: { file: a, group: b }\ndata.target.file: c\n", NULL,
+          "configs/x.yaml: data.target.group: found nothing, wanted the target domain in that file, its "
+          "group" },
+    };
+    REFUSES_ALL(m);
+}
+
+TEST(groups_of_the_discriminators_divide_twice_the_width)
+{
+    config_t c;
+    EXPECT(!parse(&c, SHORT "model: { width: 4, norm: { d: group, groups: 8 } }\n"));
+    EXPECT(parse(&c, SHORT "model: { width: 4, norm: { dae: group, groups: 8 } }\n"));
+}
+
+TEST(yaml_beyond_what_a_configuration_needs_is_refused)
+{
+    static const mistake_t m[] = {
+        { "run:\n  seed: 1\n  seed: 2\n", NULL,
+          AT_LINE(3) "run.seed: found a second time, wanted once (first in line 2)" },
+        { "run: {}\nrun: {}\n", NULL, AT_LINE(2) "run: found a second time, wanted once (first in line 1)" },
+        { "run: { seed: 1 }\nrun.seed: 1\n", NULL,
+          AT_LINE(2) "run.seed: found a second time, wanted once (first in line 1)" },
+        { "run: &a\n  seed: 1\n", NULL, AT_LINE(1) "found the anchor a, wanted no anchors or aliases" },
+        { "run:\n  dir: *a\n", NULL, AT_LINE(2) "found the alias a, wanted no anchors or aliases" },
+        { "run:\n  seed: !!str 1\n", NULL, AT_LINE(2) "found the tag tag:yaml.org,2002:str, wanted no tags" },
+        { "run: 1\n---\nrun: 2\n", NULL, AT_LINE(2) "found a second document, wanted one" },
+        { "- run\n", NULL, AT_LINE(1) "found a list, wanted keys with values" },
+        { "run\n", NULL, AT_LINE(1) "found a single value, wanted keys with values" },
+        { "? [a, b]\n: c\n", NULL, AT_LINE(1) "found a list or map as key, wanted a word" },
+        { "run: 1\n'': 2\n", NULL, AT_LINE(2) "found an empty key, wanted a word" },
+        { "run:\n\tseed: 1\n", NULL,
+          AT_LINE(2) "no valid YAML: found character that cannot start any token, while scanning for the "
+                     "next token" },
+        { "run: [1, 2\n", NULL,
+          AT_LINE(2) "no valid YAML: did not find expected ',' or ']', while parsing a flow sequence" },
+        { "run:\n  dir: \"\xff\"\n", NULL,
+          AT_LINE(2) "found invalid leading UTF-8 octet (byte 13), wanted YAML in UTF-8" },
+        { "run:\n  dir: a\x01\n", NULL,
+          AT_LINE(2) "found control characters are not allowed (byte 13), wanted YAML in UTF-8" },
+    };
+    REFUSES_ALL(m);
+}
+
+// `n` times `open`, as a value of the key run.
+static char *nested(const char *open, int n)
+{
+    static char text[4096];
+    strcpy(text, "run: ");
+    for (int i = 0; i < n; i++) strcat(text, open);
+    return text;
+}
+
+TEST(nesting_deeper_than_16_is_refused)
+{
+    refuses(nested("[", 16), NULL, AT_LINE(1) "found nesting deeper than 16, wanted less");
+    refuses(nested("{a: ", 16), NULL, AT_LINE(1) "found nesting deeper than 16, wanted less");
+    refuses(nested("[{a: ", 500), NULL, AT_LINE(1) "found nesting deeper than 16, wanted less");
+    char *text = nested("[", 15); // with the map of the document: 16
+    strcat(text, "]]]]]]]]]]]]]]]");
+    refuses(text, NULL, AT_LINE(1) "run: found a list, wanted a map of keys");
+}
+
+TEST(texts_keys_and_documents_that_are_too_long_are_refused)
+{
+    static char text[(1 << 20) + 2];
+    char wanted[512];
+    config_t c;
+    memset(text, 'x', 1100);
+    memcpy(text, "run.dir: ", 9);
+    refuses(text, NULL, AT_LINE(1) "run.dir: found a text of 1091 bytes, wanted at most 1023");
+    memcpy(text, "run_dir_x", 9);
+    memcpy(text + 300, ": 1", 4);
+    snprintf(wanted, sizeof wanted, AT_LINE(1) "%.40s...: found a key of 300 bytes, wanted less than 256",
+             text);
+    refuses(text, NULL, wanted);
+    memset(text, 'x', 1100);
+    memcpy(text, "train.batch: ", 13);
+    snprintf(wanted, sizeof wanted,
+             AT_LINE(1) "train.batch: found %.60s..., wanted a whole number from 1 to 65536", text + 13);
+    refuses(text, NULL, wanted);
+    memset(text, ' ', sizeof text);
+    EXPECT(config_parse(&c, "x", text, 1 << 20, NULL, 0) == -1);
+    assert_string_equal(error_text(),
+                        "x: data.source.file: found nothing, wanted the HDF5 file of the source domain");
+    EXPECT(config_parse(&c, "x", text, (1 << 20) + 1, NULL, 0) == -1);
+    assert_string_equal(error_text(), "x: found more than 1048576 bytes, wanted at most 1 MiB");
+}
+
+TEST(too_many_labels_or_keys_are_refused)
+{
+    static char text[65536];
+    size_t n = (size_t)snprintf(text, sizeof text, "%s", SHORT "labels:\n");
+    for (int i = 0; i < 33; i++) n += (size_t)snprintf(text + n, sizeof text - n, "  l%d: 0\n", i);
+    refuses(text, NULL, AT_LINE(36) "labels.l32: found label 33, wanted at most 32");
+    n = 0;
+    for (int i = 0; i < 1025; i++) n += (size_t)snprintf(text + n, sizeof text - n, "l%d: 0\n", i);
+    refuses(text, NULL, AT_LINE(1025) "l1024: found more than 1024 keys, wanted fewer");
+}
+
+TEST(files_that_cannot_be_read_are_named)
+{
+    config_t c;
+    EXPECT(config_load(&c, "/nowhere/x.yaml", NULL, 0) == -1);
+    assert_string_equal(error_text(), "/nowhere/x.yaml: cannot be opened: No such file or directory");
+    EXPECT(config_load(&c, "/", NULL, 0) == -1);
+    assert_string_equal(error_text(), "/: cannot be read: Is a directory");
+}
+
+TEST(a_file_is_read_like_its_text)
+{
+    char path[] = "/tmp/test_config-XXXXXX";
+    int file = mkstemp(path);
+    EXPECT(file >= 0 && write(file, SHORT, strlen(SHORT)) == (ssize_t)strlen(SHORT));
+    close(file);
+    config_t a, b;
+    int bad = config_load(&a, path, NULL, 0);
+    unlink(path);
+    EXPECT(!bad && !config_parse(&b, path, SHORT, strlen(SHORT), NULL, 0) && !memcmp(&a, &b, sizeof a));
+}
+
+// Every prefix of a configuration, and every change of one byte, ends in 0 or -1 and nothing worse.
+TEST(damaged_texts_do_no_harm)
+{
+    config_t c;
+    accepts(&c, SHORT "labels: { eyes: 0, hair: all }\nrun: { dir: \"\\u00fc\" }\n");
+    char *text = config_yaml(&c), option[] = "train.pairs=5", *sets[] = { option };
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++) {
+        config_parse(&c, "x", text, i, sets, 1);
+        char byte = text[i];
+        static const char bad[] = { 0, '\xff', '[', '&', '"', '\n' };
+        for (size_t k = 0; k < sizeof bad; k++) {
+            text[i] = bad[k];
+            config_parse(&c, "x", text, n, NULL, 0);
+        }
+        text[i] = byte;
+    }
+    free(text);
+}
+
+// ---- errors ---------------------------------------------------------------------------------------
+
+TEST(fail_returns_minus_1_and_keeps_the_newest_text_on_one_line)
+{
+    EXPECT(fail("first") == -1);
+    EXPECT(fail("%s\n%d\x7f", error_text(), 2) == -1);
+    assert_string_equal(error_text(), "first?2?");
+}
+
+TEST(memory_is_zeroed_and_aligned)
+{
+    for (size_t n = 0; n < 200; n += 33) {
+        unsigned char *p = alloc(n, 3);
+        EXPECT((uintptr_t)p % 64 == 0);
+        for (size_t i = 0; i < 3 * n; i++) EXPECT(p[i] == 0);
+        free(p);
+    }
+}
+
+static jmp_buf dead;
+static void come_back(int status)
+{
+    longjmp(dead, status);
+}
+
+// What `action` printed to stderr before it ended the run; it must end it.
+static const char *last_words(void (*action)(void))
+{
+    static char words[4096];
+    FILE *to = tmpfile();
+    int saved = dup(STDERR_FILENO);
+    EXPECT(to && saved >= 0 && dup2(fileno(to), STDERR_FILENO) >= 0);
+    void (*before)(int) = die_hook;
+    die_hook = come_back;
+    int status = setjmp(dead);
+    if (status == 0) action();
+    die_hook = before;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    rewind(to);
+    words[fread(words, 1, sizeof words - 1, to)] = 0;
+    fclose(to);
+    EXPECT(status == EXIT_RUN_FAILED);
+    return words;
+}
+
+static void ask_for_too_much(void)
+{
+    free(alloc(SIZE_MAX / 2, 4));
+}
+
+static void ask_for_the_last_byte(void)
+{
+    free(alloc(SIZE_MAX, 1));
+}
+
+static void open_what_is_not_there(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    H5_OK(H5Fopen("/nowhere/x.h5", H5F_ACC_RDONLY, H5P_DEFAULT));
+}
+
+TEST(sizes_that_overflow_end_the_run_instead_of_wrapping)
+{
+    const char *words = last_words(ask_for_too_much);
+    EXPECT(!strncmp(words, "error.c:", 8) &&
+           strstr(words, ": no memory for 9223372036854775807 items of 4 bytes\n"));
+    EXPECT(
+        strstr(last_words(ask_for_the_last_byte), ": no memory for 18446744073709551615 items of 1 bytes\n"));
+}
+
+TEST(a_failed_hdf5_call_gives_its_place_its_text_and_its_reason)
+{
+    const char *words = last_words(open_what_is_not_there);
+    EXPECT(!strncmp(words, "test_config.c:", 14));
+    EXPECT(strstr(words, "H5Fopen(\"/nowhere/x.h5\", H5F_ACC_RDONLY, H5P_DEFAULT): "));
+    EXPECT(strstr(words, "No such file or directory"));
+    EXPECT(H5_OK(3) == 3);
+}
+
+TEST(the_clock_does_not_go_back)
+{
+    double t = now();
+    EXPECT(now() >= t && now() < t + 60);
+}
