@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+"""How far the regions sit from the parts they are bound to.
+
+TRANSLATED is what `dagan_mpi translate CKPT --input DATA --group GROUP --output TRANSLATED` wrote.  A region bound to a
+label that is also the name of a part (eyes, mouth, ...) is compared with that part's box in DATA, image by image.
+Parts serve this measurement only; training never reads them.
+"""
+import argparse
+
+import h5py
+import numpy as np
+
+
+def bindings(text):
+    """'eyes: 0, skin: all' -> {'eyes': 0}"""
+    pairs = (item.split(": ") for item in text.split(", ") if item)
+    return {name: int(region) for name, region in pairs if region != "all"}
+
+
+def errors(centres, boxes):
+    """Distance of each centre to its box's centre in pixels, and whether it lies inside; images with the part only."""
+    there = boxes[:, 0] >= 0
+    centres, boxes = centres[there], boxes[there].astype(float)
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5  # pixel 0 is centred at 0.0, boxes are half open
+    inside = np.all((centres >= boxes[:, :2] - 0.5) & (centres <= boxes[:, 2:] - 0.5), axis=1)
+    return np.linalg.norm(centres - middle, axis=1), inside
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("translated")
+    parser.add_argument("data")
+    parser.add_argument("group")
+    parser.add_argument("--split", default="test")
+    args = parser.parse_args()
+    with h5py.File(args.translated) as f, h5py.File(args.data) as d:
+        labels = f.attrs["labels"]
+        bound = bindings(labels.decode() if isinstance(labels, bytes) else labels)
+        parts = d[f"{args.group}/{args.split}/parts"]
+        print(f"{args.group:12} {'region':>6} {'images':>6} {'median px':>9} {'90% px':>7} {'inside':>7}")
+        for name, region in bound.items():
+            if name not in parts:
+                continue
+            distance, inside = errors(f["centres"][:, region], parts[name][:])
+            print(f"{name:12} {region:6} {len(distance):6} {np.median(distance):9.2f} "
+                  f"{np.quantile(distance, 0.9):7.2f} {inside.mean():7.1%}")
+
+
+if __name__ == "__main__":
+    main()
