@@ -2,25 +2,31 @@
 .DEFAULT_GOAL := all
 
 # A file includes headers of its own layer and of those to its left (make check-layers).
-LAYERS := base comm data tape op net loss train command
+LAYERS := base kernel comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy
 
 CC       := gcc
-CFLAGS   ?= -O3 -march=native -g
-WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
+CFLAGS   ?= -O3 -g
+WARN     := -std=gnu11 -fopenmp -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
 LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg libxxhash
 # BLIS has no pkg-config file; its flavours share one soname, so the folder is also where the program looks at run time.
 BLIS      = $(shell $(CC) -print-multiarch)/blis-openmp
 CPPFLAGS  = -Iinclude -I$B -isystem /usr/include/$(BLIS) $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
-LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -lm
+LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -lgomp -lm
+
+# The loops of kernel/simd/ are compiled once for each of these; the program chooses when it starts.
+ISAS         := generic $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+FLAGS_avx2   := -mavx2 -mfma
+FLAGS_avx512 := $(FLAGS_avx2) -mavx512f -mavx512vl -mavx512dq -mavx512bw -mprefer-vector-width=512
 
 B    := build
 PROG := dagan_mpi
-SRC  := $(foreach l,$(LAYERS),$(wildcard src/$l/*.c src/$l/*/*.c))
-OBJ  := $(SRC:src/%.c=$B/%.o)
+SIMD := $(wildcard src/kernel/simd/*.c)
+SRC  := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(wildcard src/$l/*.c src/$l/*/*.c)))
+OBJ  := $(SRC:src/%.c=$B/%.o) $(foreach isa,$(ISAS),$(SIMD:src/kernel/simd/%.c=$B/kernel/%.$(isa).o))
 CORE := $(filter-out $B/command/%,$(OBJ))
 TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 
@@ -81,6 +87,13 @@ $B/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(WARN) -ffp-contract=off -MMD -MP $(CPPFLAGS) -c -o $@ $<
 
+define simd_rule
+$B/kernel/%.$1.o: src/kernel/simd/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(WARN) -ffp-contract=fast $$(FLAGS_$1) -DISA=$1 -MMD -MP $$(CPPFLAGS) -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
+
 # The folders op/, net/encoder/, net/localiser/ and loss/ are the registries: a file is found by what it defines.
 REGISTRY := $(addprefix $B/registry/,op.h encoder.h localiser.h loss.h)
 $B/registry/op.h: $(wildcard src/op/*.c)
@@ -107,19 +120,19 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 asan: packages test-packages
 	@mkdir -p build/asan
 	@$(CC) -O1 -Werror -c -o build/asan/no_dlclose.o tests/no_dlclose.c
-	@$(MAKE) --no-print-directory B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -march=native -g $(SANITIZE)' \
+	@$(MAKE) --no-print-directory B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -g $(SANITIZE)' \
 	    LDFLAGS='-rdynamic build/asan/no_dlclose.o' all tests
 	@DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
 	    CHECK_TIMEOUT=1800 tests/run $(TESTS)
 
-# One rank of the smoke job under valgrind.  Its processor knows AVX2 but not what newer machines add, hence a build of
-# its own and BLIS's kernels number 3, Haswell's.
+# One rank of the smoke job under valgrind, whose processor knows AVX2 but not what newer machines add: number 3 are
+# BLIS's kernels for Haswell.
 memcheck: packages
 	@command -v valgrind >/dev/null || { echo 'please run:  sudo apt-get install valgrind'; exit 1; }
-	@$(MAKE) --no-print-directory B=build/memcheck PROG=build/memcheck/dagan_mpi CFLAGS='-O1 -mavx2 -mfma -g' all
+	@$(MAKE) --no-print-directory B=build/memcheck PROG=build/memcheck/dagan_mpi CFLAGS='-O1 -g' all
 	@rm -rf build/memcheck/run
-	OMP_NUM_THREADS=1 BLIS_ARCH_TYPE=3 valgrind --quiet --error-exitcode=9 --leak-check=full \
+	OMP_NUM_THREADS=1 BLIS_ARCH_TYPE=3 DAGAN_ISA=avx2 valgrind --quiet --error-exitcode=9 --leak-check=full \
 	    --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 \
 	    --suppressions=/usr/share/openmpi/openmpi-valgrind.supp --suppressions=tests/valgrind.supp \
 	    build/memcheck/dagan_mpi configs/smoke.yaml --set run.dir=build/memcheck/run --set train.batch=2
@@ -132,14 +145,14 @@ check-format:
 
 # An include of a layer to the right of one's own is an error; so is reaching into another layer's private headers.
 check-layers:
-	@awk -v layers='$(LAYERS)' -f tests/layers.awk $(SRC) $(wildcard src/*/*.h src/*/*/*.h include/dagan/*.h)
+	@awk -v layers='$(LAYERS)' -f tests/layers.awk $(SRC) $(SIMD) $(wildcard src/*/*.h src/*/*/*.h include/dagan/*.h)
 
 # cppcheck does not see that CHECK ends the run, nor that scratch memory is untyped; the other two are false.
 lint: check-layers check-format $(REGISTRY)
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
-	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -Iinclude src
-	clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) -- -std=gnu11 $(CPPFLAGS)
+	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -DISA=generic -Iinclude src
+	clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
 	shellcheck --severity=warning tests/run tests/*.sh
 
 golden:

@@ -16,18 +16,18 @@ train 2 "$T/bucket" --set comm.bucket=0.01
 expect "so do small messages" same "$T/np1/$END" "$T/bucket/$END"
 
 # Another order of additions moves gradients by some 1e-7 of their size.  Adam divides by that size, so where a
-# gradient is next to nothing, rounding may decide the sign of a whole step: single weights differ by up to a few rates,
-# a network's weights together by 1e-5 of their norm.
+# gradient is next to nothing, rounding decides the sign of a whole step.  Four steps move a network's weights by 1e-2 of
+# their norm, and rounding by 2e-5 to 2e-4; a leaf left out or counted twice turns a good part of the movement.
 train 3 "$T/mpi" --set comm.reduce=mpi
-expect "comm.reduce mpi comes close" same "$T/np1/$END" "$T/mpi/$END" --only ^/weights/ --close 1e-4
-expect "comm.reduce mpi gives close losses" same "$T/np1/$END" "$T/mpi/$END" --only ^/metrics/loss_ --close 1e-4
+expect "comm.reduce mpi comes close" same "$T/np1/$END" "$T/mpi/$END" --only ^/weights/ --close 1e-3
+expect "comm.reduce mpi gives close losses" same "$T/np1/$END" "$T/mpi/$END" --only ^/metrics/loss_ --close 5e-3
 expect "comm.reduce mpi says that its bits are its own" says "$T/mpi/log.txt" "bits are this run's own"
 
 train 3 "$T/three"
 train 3 "$T/again"
 expect "3 ranks repeat themselves in bits" same "$T/three/$END" "$T/again/$END"
 expect "3 ranks say that their bits are their own" says "$T/three/log.txt" "3 ranks and 8 leaves.* bits are this run's own"
-expect "3 ranks come close to one" same "$T/np1/$END" "$T/three/$END" --only ^/weights/ --close 1e-4
+expect "3 ranks come close to one" same "$T/np1/$END" "$T/three/$END" --only ^/weights/ --close 1e-3
 expect "2 ranks say no such thing" bash -c "! grep -q 'own' '$T/np2/log.txt'"
 
 train 4 "$T/grown" --set train.batch=2 --set train.rate_scaling=none

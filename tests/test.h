@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dagan/comm.h"
+#include "dagan/kernel.h"
 
 #include <cmocka.h>
 #undef fail // cmocka's macro would hide ours
@@ -47,6 +48,7 @@ static comm_t comm; // the ranks this program runs on
 int main(int argc, char **argv)
 {
     comm_init(&comm, &argc, &argv);
+    if (kernel_init()) return 1;
     comm.timeout = 60; // a rank whose test failed before a collective call ends the others
     if (comm.rank != 0 && !freopen("/dev/null", "w", stdout)) return 1;
     double failed = _cmocka_run_group_tests(argv[0], tests, (size_t)n_tests, NULL, NULL);

@@ -43,6 +43,22 @@ void *alloc(size_t count, size_t size);
 // Seconds on a clock that never jumps.
 double now(void);
 
+// ---- profile -------------------------------------------------------------------------------------
+
+// One thing that took time.  Texts are borrowed and must outlive the trace.
+typedef struct {
+    const char *name, *part, *pass; // "conv", "F", "forward"
+    int id;                         // of the node, -1: none
+    double began, ended;            // as now() tells
+} event_t;
+
+// True while events are wanted: ask before taking the time.
+extern bool trace_on;
+void trace_start(size_t most); // allocates room for `most` events; those beyond are dropped
+void trace_add(const char *name, const char *part, const char *pass, int id, double began);
+const event_t *trace_events(size_t *n); // in the order they ended
+void trace_free(void);
+
 // ---- random numbers by place --------------------------------------------------------------------
 
 // Philox4x32-10 keyed by (seed, stream) and counted by (a, b): a number depends on where it is used,
@@ -146,6 +162,7 @@ typedef struct {
     } checkpoint;
     struct {
         long every;
+        bool profile; // write trace.json
     } log;
     struct {
         long every;

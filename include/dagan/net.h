@@ -19,12 +19,14 @@ scope_t scope_new(tape_t *t, params_t *p, const config_t *conf, const char *net,
 // The same below "path.name"; `name` as printf has it.
 scope_t scope_in(const scope_t *s, const char *name, ...) __attribute__((format(printf, 2, 3)));
 
-// The layers all networks are made of; parameters are added under the scope's path on first use.
-var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int kernel, int stride, int pad,
+// The layers all networks are made of; parameters are added under the scope's path on first use.  Stride
+// UPSAMPLE: of x upsampled x2.
+enum { UPSAMPLE = 0 };
+var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size, int stride, int pad,
                  bool bias, act_t act);
 var_t norm_layer(const scope_t *s, const char *name, var_t x, act_t act);
 // conv without bias, then norm, then act: names "c1", "n1".  With norm `none`: conv with bias, then act.
-var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int kernel,
+var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int size,
                 int stride, int pad, act_t act);
 // x + norm2(conv2(relu(norm1(conv1(x))))).
 var_t residual(const scope_t *s, var_t x);

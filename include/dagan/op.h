@@ -2,19 +2,19 @@
 #ifndef DAGAN_OP_H
 #define DAGAN_OP_H
 
+#include "dagan/kernel.h"
 #include "dagan/tape.h"
-
-typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY, ACT_TANH } act_t; // leaky: slope 0.2
 
 // Convolution of (n, h, w, ci) with weight (kh, kw, ci, co), zero padding, then bias (NULL: none), then act.
 var_t conv(var_t x, var_t weight, var_t bias, int stride, int pad, act_t act);
+// The same, stride 1, of x upsampled x2 (nearest neighbour), which is never stored.
+var_t upsample_conv(var_t x, var_t weight, var_t bias, int pad, act_t act);
 // (x - mean) / sqrt(var + 1e-5) over the pixels and channels of each of `groups` channel groups of each
 // image, then weight, bias (both (c)) and act.  groups = c: instance norm; 1: layer norm; 0: no statistics,
 // affine only.
 var_t norm(var_t x, var_t weight, var_t bias, int groups, act_t act);
 var_t add(var_t a, var_t b);
 var_t relu(var_t x);
-var_t upsample(var_t x); // nearest, x2
 // Images [first, first + n) of the batch: a view, costs nothing.
 var_t rows(var_t x, int first, int n);
 // The same numbers under another shape: a view.
@@ -63,9 +63,6 @@ var_t weighted_sum(tape_t *t, int n, const var_t x[], const float weight[]);
 
 // ---- for ops and tests -----------------------------------------------------------------------------
 
-void act_forward(float *y, size_t n, act_t act);                  // in place
-void act_backward(float *g, const float *y, size_t n, act_t act); // g *= act'(.), from the output y
-
 // Eq. 4 along one axis: m[j] = sig(k (p - left)) - sig(k (p - right)) at p = first + j * step, and dm/dcentre
 // where dm is not NULL.  Values lie in [0, 1]; nothing overflows for any k.
 void boxcar(float *m, float *dm, int n, double first, double step, double centre, double half, double k);
@@ -76,6 +73,9 @@ int window_first(double centre, int size, int image_size);
 // Every op, for tests and `graph`.
 extern const op_t *const ops[];
 extern const int n_ops;
+
+// The kernel that computes a convolution, for `graph`.
+const char *conv_kernel_name(const node_t *y);
 
 // true: each op's plain reference kernel instead of the fast one.
 extern bool op_plain;

@@ -50,6 +50,7 @@ typedef struct {
     int n_views;
     net_t net[PARAMS_NETS_MAX];
     int n_nets;
+    long version; // counts changes of w and ema: whoever writes them calls params_changed
 } params_t;
 
 void params_free(params_t *p);
@@ -58,6 +59,7 @@ int params_view(params_t *p, const char *name, init_t init, int rank, const int 
 // Allocates the arrays and sets weights from (seed, name): independent of order and ranks.
 void params_alloc(params_t *p, uint64_t seed, int n_sums);
 void params_init(params_t *p, uint64_t seed);
+void params_changed(params_t *p);
 // Rows [first, first + count) of the view's leading dimension, between memory order and file order.
 void view_to_file(const view_t *v, float *out, const float *array, int first, int count);
 void view_from_file(const view_t *v, float *array, const float *in, int first, int count);
@@ -81,11 +83,25 @@ typedef struct {
     var_t (*example)(tape_t *t, int i);
     bool reads_inputs;                  // backward reads in[k]->x
     bool reads_output;                  // backward reads y->x
+    unsigned overwrites;                // bit k: backward heeds fresh[k]; else that gradient is zeroed before
     bool is_view;                       // y->x is a part of in[0]->x; forward and backward do nothing
     size_t (*scratch)(const node_t *y); // floats needed during one call, NULL: none
     size_t (*saved)(const node_t *y);   // floats kept from forward to backward, NULL: none
-    double (*flops)(const node_t *y);   // of forward, counted as direct computation, NULL: none
+    // What it makes of its weight, in[1], for forward (0) and for the gradient of in[0] (1): how many floats,
+    // and making it.  Nodes of one weight and i[] share it; it is made anew when the weight has changed.
+    size_t (*form_size)(const node_t *y, int which);
+    void (*make_form)(const node_t *y, int which, float *form);
+    double (*flops)(const node_t *y); // of forward, counted as direct computation, NULL: none
 } op_t;
+
+// A weight as an op wants it: packed, transformed.
+typedef struct {
+    const node_t *weight;
+    int which;
+    size_t floats;
+    float *data;
+    long made; // the version of the weights that it was made of, -1: none
+} form_t;
 
 struct node {
     const op_t *op;
@@ -98,13 +114,15 @@ struct node {
     float f[16];
     float *x, *g; // value and gradient; g is NULL where none is wanted
     float *scratch, *saved;
+    form_t *form[2];
     // Of parameters: where they live.
     params_t *params;
     int view;
     bool averaged;
     // Set by the plan.
     bool wants_grad, is_kept;
-    var_t root; // the node whose memory a view is part of, else itself
+    bool fresh[NODE_INPUTS_MAX]; // in this call of backward in[k]->g holds nothing yet: write, do not add
+    var_t root;                  // the node whose memory a view is part of, else itself
     size_t root_offset;
     int last_use; // the last node that reads this root's value
     int zeroed;
@@ -117,8 +135,12 @@ struct tape {
     bool keeps_all; // named wires stay readable until the end (--dump-step)
     float *arena;
     size_t arena_floats, value_floats; // planned size; sum of all arrays without sharing
-    int cursor, sweep;                 // the next node of the backward sweep, and its count
-    void (*between)(void *);           // called between ops, to move messages
+    size_t form_floats;                // beside the arena
+    const char *name;                  // in a profile: "F", "D"
+    form_t **form;
+    int n_forms;
+    int cursor, sweep;       // the next node of the backward sweep, and its count
+    void (*between)(void *); // called between ops, to move messages
     void *between_arg;
 };
 

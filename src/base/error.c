@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,14 +66,19 @@ int64_t h5_ok(int64_t result, const char *file, int line, const char *call)
     die(file, line, "%s: %s", call, reason);
 }
 
+enum { HUGE_PAGE = 2 << 20 };
+
 void *alloc(size_t count, size_t size)
 {
     size_t bytes, padded;
     bool fits = !__builtin_mul_overflow(count, size, &bytes) && !__builtin_add_overflow(bytes, 63, &padded);
     CHECK(fits, "no memory for %zu items of %zu bytes", count, size);
     padded = padded < 64 ? 64 : padded & ~(size_t)63;
-    void *p = aligned_alloc(64, padded);
+    size_t align = padded < HUGE_PAGE ? 64 : HUGE_PAGE;
+    void *p = aligned_alloc(align, padded);
     CHECK(p, "no memory for %zu items of %zu bytes", count, size);
+    // Large arrays in large pages, where the system gives them: the kernels touch many places at once.
+    if (align == HUGE_PAGE) madvise(p, padded, MADV_HUGEPAGE);
     return memset(p, 0, padded);
 }
 

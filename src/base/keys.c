@@ -71,6 +71,7 @@ const conf_key_t conf_keys[] = {
     { "checkpoint.every",      LONG(checkpoint.every, 1, 1e9, "500"),             "steps between checkpoints" },
     { "checkpoint.keep",       INT(checkpoint.keep, 1, 100000, "3"),              "newest checkpoints kept" },
     { "log.every",             LONG(log.every, 1, 1e9, "10"),                     "steps between lines of log.txt and metrics.csv" },
+    { "log.profile",           BOOL(log.profile, "false"),                       "write trace.json, what took how long on each rank" },
     { "samples.every",         LONG(samples.every, 0, 1e9, "500"),                "steps between pictures in samples/, 0: none" },
     { "samples.count",         INT(samples.count, 1, 256, "8"),                   "pairs in such a picture" },
     { "comm.reduce",           CHOICE(comm.reduce, "tree|mpi", "tree"),           "sum over ranks: one fixed tree, or MPI's own order" },

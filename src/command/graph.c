@@ -19,12 +19,18 @@ static void inputs_text(char *text, size_t size, const node_t *y)
     }
 }
 
+static double mib(size_t floats)
+{
+    return (double)floats * sizeof(float) / 1048576;
+}
+
 static void print_tape(const char *title, const tape_t *t)
 {
     char shape[64], inputs[512];
     if (!t->n) return;
-    printf("%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used\n", title, t->n,
-           tape_flops(t) / 1e9, (double)t->arena_floats * 4 / 1048576, (double)t->value_floats * 4 / 1048576);
+    printf(
+        "%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used, %.2f MiB of prepared weights\n",
+        title, t->n, tape_flops(t) / 1e9, mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
     printf("%5s  %-15s %-22s %12s %12s  %-14s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes", "FLOP",
            "wire");
     for (int i = 0; i < t->n; i++) {

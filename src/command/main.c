@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "dagan/kernel.h"
 
 static const command_t *const commands[] = { &command_train, &command_check, &command_graph,
                                              &command_translate, &command_pack };
@@ -57,7 +58,7 @@ int main(int argc, char **argv)
 {
     comm_t c;
     comm_init(&c, &argc, &argv);
-    int status = run(&c, argc, argv);
+    int status = comm_agree(&c, kernel_init(), error_text()) ? EXIT_USER : run(&c, argc, argv);
     comm_free(&c);
     return status;
 }

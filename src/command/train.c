@@ -8,13 +8,14 @@ static int run(const comm_t *c, int argc, char **argv)
 {
     char *word[WORDS_MAX], *sets[WORDS_MAX];
     int n_sets = 0;
-    bool fresh = false;
+    bool fresh = false, profile = false;
     const char *resume = NULL, *dump = NULL;
     option_t o[] = { { .name = "--set", .list = sets, .count = &n_sets },
                      { .name = "--fresh", .flag = &fresh },
+                     { .name = "--profile", .flag = &profile },
                      { .name = "--resume", .value = &resume },
                      { .name = "--dump-step", .value = &dump } };
-    int n = options(argc, argv, o, 4, word);
+    int n = options(argc, argv, o, 5, word);
     if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
     if (n >= 0 && fresh && resume) n = fail("--fresh and --resume exclude each other");
     if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
@@ -22,6 +23,7 @@ static int run(const comm_t *c, int argc, char **argv)
     config_t *conf = alloc(1, sizeof *conf);
     int status = EXIT_USER;
     if (load_config(c, conf, word[0], sets, n_sets) == 0) {
+        conf->log.profile |= profile;
         comm_t ranks = *c;
         ranks.timeout = conf->comm.timeout;
         status = train_run(&ranks, conf, fresh, resume, dump);
@@ -31,6 +33,8 @@ static int run(const comm_t *c, int argc, char **argv)
 }
 
 const command_t command_train = {
-    "train", "[train] CONFIG.yaml [--set KEY=VALUE]... [--fresh | --resume FILE] [--dump-step FILE.h5]",
+    "train",
+    "[train] CONFIG.yaml [--set KEY=VALUE]... [--fresh | --resume FILE] [--profile]\n"
+    "                  [--dump-step FILE.h5]",
     "trains; continues by itself where the run directory holds a checkpoint", run
 };

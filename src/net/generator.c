@@ -12,7 +12,7 @@ var_t generator(const scope_t *s, const dae_t *z)
         scope_t res = scope_in(s, "res.%d", i);
         x = residual(&res, x);
     }
-    x = conv_norm(s, "u1", "m1", upsample(x), 2 * w, 3, 1, 1, ACT_RELU);
-    x = conv_norm(s, "u2", "m2", upsample(x), w, 3, 1, 1, ACT_RELU);
+    x = conv_norm(s, "u1", "m1", x, 2 * w, 3, UPSAMPLE, 1, ACT_RELU);
+    x = conv_norm(s, "u2", "m2", x, w, 3, UPSAMPLE, 1, ACT_RELU);
     return conv_layer(s, "out", x, 3, 7, 1, 3, true, ACT_TANH);
 }

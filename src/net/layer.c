@@ -34,12 +34,12 @@ static var_t param(const scope_t *s, const char *layer, const char *name, init_t
                       s->averaged);
 }
 
-var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int kernel, int stride, int pad,
+var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size, int stride, int pad,
                  bool bias, act_t act)
 {
-    var_t w = param(s, name, "weight", INIT_NORMAL, 4, (int[]){ out, x->dim.c, kernel, kernel });
+    var_t w = param(s, name, "weight", INIT_NORMAL, 4, (int[]){ out, x->dim.c, size, size });
     var_t b = bias ? param(s, name, "bias", INIT_ZERO, 1, (int[4]){ out }) : NULL;
-    return conv(x, w, b, stride, pad, act);
+    return stride == UPSAMPLE ? upsample_conv(x, w, b, pad, act) : conv(x, w, b, stride, pad, act);
 }
 
 static int groups_of(const scope_t *s, int channels)
@@ -56,11 +56,11 @@ var_t norm_layer(const scope_t *s, const char *name, var_t x, act_t act)
     return norm(x, w, b, groups_of(s, x->dim.c), act);
 }
 
-var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int kernel,
+var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int size,
                 int stride, int pad, act_t act)
 {
-    if (strcmp(s->norm, "none") == 0) return conv_layer(s, conv_name, x, out, kernel, stride, pad, true, act);
-    return norm_layer(s, norm_name, conv_layer(s, conv_name, x, out, kernel, stride, pad, false, ACT_NONE),
+    if (strcmp(s->norm, "none") == 0) return conv_layer(s, conv_name, x, out, size, stride, pad, true, act);
+    return norm_layer(s, norm_name, conv_layer(s, conv_name, x, out, size, stride, pad, false, ACT_NONE),
                       act);
 }
 

@@ -4,21 +4,32 @@
 
 #include "dagan/op.h"
 
-// x (n, h, w, ci), weight (kh, kw, ci, co), y (n, oh, ow, co), zero padding.
+// x (n, h / up, w / up, ci), taken as if each pixel were up x up; weight (kh, kw, ci, co), y (n, oh, ow, co),
+// zero padding.
 typedef struct {
-    int n, h, w, ci, oh, ow, co, kh, kw, stride, pad;
+    int n, h, w, ci, oh, ow, co, kh, kw, stride, pad, up;
 } conv_t;
 
-// One way to compute the three products.  forward overwrites y; the backward ones add.
+typedef enum { CONV_FORWARD, CONV_BACKWARD_DATA } conv_form_t;
+
+// One way to compute the three products.  forward overwrites y, backward_data writes gx or adds to it, and
+// backward_weights adds.  `form` is what the kernel
+// makes of the weights for forward and for backward_data.
 typedef struct {
     const char *name;
+    bool (*fits)(const conv_t *k);
     size_t (*scratch)(const conv_t *k); // floats
-    void (*forward)(const conv_t *k, float *y, const float *x, const float *weight, float *scratch);
-    void (*backward_data)(const conv_t *k, float *gx, const float *gy, const float *weight, float *scratch);
+    size_t (*form_size)(const conv_t *k, conv_form_t which);
+    void (*make_form)(const conv_t *k, conv_form_t which, float *form, const float *weight);
+    void (*forward)(const conv_t *k, float *y, const float *x, const float *form, const float *bias,
+                    act_t act, float *scratch);
+    void (*backward_data)(const conv_t *k, float *gx, const float *gy, const float *form, bool adds,
+                          float *scratch);
     void (*backward_weights)(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch);
 } conv_kernel_t;
 
-extern const conv_kernel_t conv_plain; // seven loops: the reference
-extern const conv_kernel_t conv_gemm;  // patches gathered, products by BLIS
+extern const conv_kernel_t conv_plain;    // seven loops: the reference
+extern const conv_kernel_t conv_direct;   // BLIS reads the patches where they lie
+extern const conv_kernel_t conv_winograd; // 3x3, stride 1: a quarter of the products
 
 #endif

@@ -9,6 +9,7 @@
 
 enum { X, WEIGHT, BIAS };
 static const float EPS = 1e-5f;
+enum { SAVED = 4, SUMS = 6 }; // floats kept, and doubles of scratch, for each channel of an image
 
 typedef struct {
     int n, c, groups, per_group;
@@ -22,133 +23,124 @@ static norm_t norm_of(const node_t *y)
     return k;
 }
 
-// Per channel: sum[c] += (x[c] - shift[c])^power.  Rows of pixels are summed in float and rows in double,
-// which keeps the error of a 256x256 mean below 1e-6 of its terms.
-static void channel_sums(const norm_t *k, const float *x, const float *shift, int power, float *row,
-                         double *sum)
-{
-    size_t c = (size_t)k->c;
-    memset(sum, 0, c * sizeof *sum);
-    for (size_t p0 = 0; p0 < k->pixels; p0 += 64) {
-        size_t end = p0 + 64 < k->pixels ? p0 + 64 : k->pixels;
-        memset(row, 0, c * sizeof *row);
-        for (size_t p = p0; p < end; p++) {
-            const float *v = x + p * c;
-            if (power == 1)
-                for (size_t j = 0; j < c; j++) row[j] += v[j];
-            else
-                for (size_t j = 0; j < c; j++) row[j] += (v[j] - shift[j]) * (v[j] - shift[j]);
-        }
-        for (size_t j = 0; j < c; j++) sum[j] += row[j];
-    }
-}
-
 // The mean of sum[] over each group, spread to its channels.
-static void group_means(const norm_t *k, const double *sum, float *mean)
+static void group_means(const norm_t *k, const double *sum, double *mean)
 {
     for (int g = 0; g < k->groups; g++) {
         double s = 0;
         for (int j = 0; j < k->per_group; j++) s += sum[g * k->per_group + j];
         for (int j = 0; j < k->per_group; j++)
-            mean[g * k->per_group + j] = (float)(s / ((double)k->pixels * k->per_group));
+            mean[g * k->per_group + j] = s / ((double)k->pixels * k->per_group);
     }
 }
 
-// saved: per image mean (c) and rstd (c), spread to channels.
+// Sums are taken around the first pixel, so that a large mean does not hide a small variance.
+static void statistics(const norm_t *k, const float *x, float *mean, float *rstd, double *sum)
+{
+    size_t c = (size_t)k->c;
+    double *s1 = sum, *s2 = s1 + c, *group = s2 + c, n = (double)k->pixels;
+    memset(sum, 0, 2 * c * sizeof *sum);
+    kernel->norm_sums(x, k->pixels, c, x, s1, s2);
+    for (size_t j = 0; j < c; j++) { // sums of x, and of (x - its channel's mean)^2
+        s2[j] = fmax(s2[j] - s1[j] * s1[j] / n, 0);
+        s1[j] += n * x[j];
+    }
+    group_means(k, s1, group);
+    for (size_t j = 0; j < c; j++) {
+        double apart = s1[j] / n - group[j];
+        s2[j] += n * apart * apart;
+        mean[j] = (float)group[j];
+    }
+    group_means(k, s2, group);
+    for (size_t j = 0; j < c; j++) rstd[j] = 1 / sqrtf((float)group[j] + EPS);
+}
+
+// saved: per image rows of c numbers: scale, offset, mean, rstd.
 static void forward(node_t *y)
 {
     norm_t k = norm_of(y);
     size_t c = (size_t)k.c;
     const float *w = y->in[WEIGHT]->x, *b = y->in[BIAS]->x;
-    double *sum = (double *)y->scratch;
-    float *row = (float *)(sum + c), *scale = row + c, *offset = scale + c;
+#pragma omp parallel for
     for (int n = 0; n < k.n; n++) {
         const float *x = y->in[X]->x + (size_t)n * k.pixels * c;
-        float *out = y->x + (size_t)n * k.pixels * c, *mean = y->saved + 2 * (size_t)n * c, *rstd = mean + c;
-        channel_sums(&k, x, NULL, 1, row, sum);
-        group_means(&k, sum, mean);
-        channel_sums(&k, x, mean, 2, row, sum);
-        group_means(&k, sum, rstd);
-        for (size_t j = 0; j < c; j++) rstd[j] = 1 / sqrtf(rstd[j] + EPS);
+        float *out = y->x + (size_t)n * k.pixels * c;
+        float *scale = y->saved + (size_t)n * SAVED * c, *offset = scale + c, *mean = offset + c,
+              *rstd = mean + c;
+        statistics(&k, x, mean, rstd, (double *)y->scratch + (size_t)n * SUMS * c);
         for (size_t j = 0; j < c; j++) {
             scale[j] = w[j] * rstd[j];
             offset[j] = b[j] - mean[j] * scale[j];
         }
-        for (size_t p = 0; p < k.pixels; p++)
-            for (size_t j = 0; j < c; j++) out[p * c + j] = x[p * c + j] * scale[j] + offset[j];
-        act_forward(out, k.pixels * c, (act_t)y->i[1]);
+        kernel->norm_apply(out, x, k.pixels, c, scale, offset, (act_t)y->i[1]);
     }
 }
 
-// Per channel: a = sum g, b = sum g * xhat.
-static void gradient_sums(const norm_t *k, const float *x, const float *g, const float *mean,
-                          const float *rstd, float *row, double *a, double *b)
+// gx = rstd * (w g - mean(w g) - xhat * mean(w g xhat)), means over the group; written as g * scale + x * q +
+// r.
+static void gradient_factors(const norm_t *k, float *factor, const float *w, const float *saved, double *a,
+                             double *b)
 {
     size_t c = (size_t)k->c;
-    float *row_b = row + c;
-    memset(a, 0, 2 * c * sizeof *a);
-    for (size_t p0 = 0; p0 < k->pixels; p0 += 64) {
-        size_t end = p0 + 64 < k->pixels ? p0 + 64 : k->pixels;
-        memset(row, 0, 2 * c * sizeof *row);
-        for (size_t p = p0; p < end; p++)
-            for (size_t j = 0; j < c; j++) {
-                row[j] += g[p * c + j];
-                row_b[j] += g[p * c + j] * (x[p * c + j] - mean[j]);
-            }
-        for (size_t j = 0; j < c; j++) {
-            a[j] += row[j];
-            b[j] += row_b[j];
-        }
+    const float *mean = saved + 2 * c, *rstd = mean + c;
+    double *mean_g = b + c, *mean_gx = mean_g + c;
+    float *q = factor + 2 * c, *r = q + c;
+    memcpy(factor, saved, 2 * c * sizeof *factor);
+    for (size_t j = 0; j < c; j++) {
+        a[j] *= w[j];
+        b[j] *= w[j];
     }
-    for (size_t j = 0; j < c; j++) b[j] *= rstd[j];
+    group_means(k, a, mean_g);
+    group_means(k, b, mean_gx);
+    for (size_t j = 0; j < c; j++) {
+        q[j] = -rstd[j] * rstd[j] * (float)mean_gx[j];
+        r[j] = -rstd[j] * (float)mean_g[j] - q[j] * mean[j];
+    }
 }
 
-// gx = rstd * (w g - mean(w g) - xhat * mean(w g xhat)), means over the group; written as g * p + x * q + r.
+// Per image, side by side in scratch: sums of g and of g xhat for the parameters, then what the gradient
+// needs.
 static void backward(node_t *y)
 {
     norm_t k = norm_of(y);
-    size_t c = (size_t)k.c;
-    const float *w = y->in[WEIGHT]->x;
-    float *gw = y->in[WEIGHT]->g, *gb = y->in[BIAS]->g, *gx_all = y->in[X]->g;
-    double *a = (double *)y->scratch, *b = a + c;
-    float *row = (float *)(b + c), *p_ = row + 2 * c, *q_ = p_ + c, *r_ = q_ + c;
-    act_backward(y->g, y->x, numel(y->dim), (act_t)y->i[1]);
-    for (int n = 0; n < k.n; n++) {
-        const float *x = y->in[X]->x + (size_t)n * k.pixels * c, *g = y->g + (size_t)n * k.pixels * c;
-        const float *mean = y->saved + 2 * (size_t)n * c, *rstd = mean + c;
-        gradient_sums(&k, x, g, mean, rstd, row, a, b);
-        for (size_t j = 0; j < c; j++) {
-            if (gb) gb[j] += (float)a[j];
-            if (gw) gw[j] += (float)b[j];
-        }
-        if (!gx_all) continue;
-        for (size_t j = 0; j < c; j++) {
-            a[j] *= w[j];
-            b[j] *= w[j];
-        }
-        group_means(&k, a, r_);
-        group_means(&k, b, q_);
-        for (size_t j = 0; j < c; j++) {
-            float mean_g = r_[j], mean_gx = q_[j];
-            p_[j] = w[j] * rstd[j];
-            q_[j] = -rstd[j] * rstd[j] * mean_gx;
-            r_[j] = -rstd[j] * mean_g - q_[j] * mean[j];
-        }
-        float *gx = gx_all + (size_t)n * k.pixels * c;
-        for (size_t p = 0; p < k.pixels; p++)
-            for (size_t j = 0; j < c; j++)
-                gx[p * c + j] += g[p * c + j] * p_[j] + x[p * c + j] * q_[j] + r_[j];
+    size_t c = (size_t)k.c, image = k.pixels * c;
+    float *gw = y->in[WEIGHT]->g, *gb = y->in[BIAS]->g, *gx = y->in[X]->g;
+    double *sums = (double *)y->scratch;
+    act_t act = (act_t)y->i[1];
+#pragma omp parallel for
+    for (int i = 0; i < k.n; i++) {
+        size_t n = (size_t)i;
+        const float *x = y->in[X]->x + n * image, *g = y->g + n * image, *saved = y->saved + n * SAVED * c;
+        double *a = sums + n * SUMS * c, *b = a + c;
+        memset(a, 0, 2 * c * sizeof *a);
+        kernel->norm_gradient_sums(g, x, k.pixels, c, saved, a, b, act);
+        for (size_t j = 0; j < c; j++) b[j] *= saved[3 * c + j];
+    }
+    for (size_t n = 0; n < (size_t)k.n; n++) {
+        const double *a = sums + n * SUMS * c, *b = a + c;
+        for (size_t j = 0; gb && j < c; j++) gb[j] += (float)a[j];
+        for (size_t j = 0; gw && j < c; j++) gw[j] += (float)b[j];
+    }
+    if (!gx) return;
+#pragma omp parallel for
+    for (int i = 0; i < k.n; i++) {
+        size_t n = (size_t)i;
+        double *a = sums + n * SUMS * c;
+        float *factor = (float *)(a + 4 * c);
+        gradient_factors(&k, factor, y->in[WEIGHT]->x, y->saved + n * SAVED * c, a, a + c);
+        kernel->norm_gradient(gx + n * image, y->g + n * image, y->in[X]->x + n * image, k.pixels, c, factor,
+                              act, !y->fresh[X]);
     }
 }
 
 static size_t scratch(const node_t *y)
 {
-    return 12 * (size_t)y->dim.c;
+    return 2 * SUMS * (size_t)y->dim.c * (size_t)y->dim.n;
 }
 
 static size_t saved(const node_t *y)
 {
-    return 2 * (size_t)y->dim.n * (size_t)y->dim.c;
+    return SAVED * (size_t)y->dim.n * (size_t)y->dim.c;
 }
 
 static var_t example(tape_t *t, int i)
@@ -168,7 +160,7 @@ const op_t op_norm = { .name = "norm",
                        .backward = backward,
                        .example = example,
                        .reads_inputs = true,
-                       .reads_output = true,
+                       .overwrites = 1 << X,
                        .scratch = scratch,
                        .saved = saved };
 

@@ -1,43 +1,6 @@
-// Activations: relu as an op, and all of them as the tail of a convolution or norm.
-
-#include <math.h>
+// relu by itself; most activations are the tail of a convolution or norm.
 
 #include "dagan/op.h"
-
-static const float LEAK = 0.2f;
-
-void act_forward(float *y, size_t n, act_t act)
-{
-    switch (act) {
-    case ACT_NONE: break;
-    case ACT_RELU:
-        for (size_t i = 0; i < n; i++) y[i] = y[i] > 0 ? y[i] : 0;
-        break;
-    case ACT_LEAKY:
-        for (size_t i = 0; i < n; i++) y[i] = y[i] > 0 ? y[i] : LEAK * y[i];
-        break;
-    case ACT_TANH:
-        for (size_t i = 0; i < n; i++) y[i] = tanhf(y[i]);
-        break;
-    }
-}
-
-// All three can be told from the output, so the input of the activation is never kept.
-void act_backward(float *g, const float *y, size_t n, act_t act)
-{
-    switch (act) {
-    case ACT_NONE: break;
-    case ACT_RELU:
-        for (size_t i = 0; i < n; i++) g[i] = y[i] > 0 ? g[i] : 0;
-        break;
-    case ACT_LEAKY:
-        for (size_t i = 0; i < n; i++) g[i] = y[i] > 0 ? g[i] : LEAK * g[i];
-        break;
-    case ACT_TANH:
-        for (size_t i = 0; i < n; i++) g[i] *= 1 - y[i] * y[i];
-        break;
-    }
-}
 
 static void forward(node_t *y)
 {

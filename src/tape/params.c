@@ -97,6 +97,12 @@ void params_init(params_t *p, uint64_t seed)
             w[j] = v->init == INIT_NORMAL ? scale * rng_normal(&r) : v->init == INIT_ONE ? 1 : 0;
     }
     memcpy(p->ema, p->w, p->n * sizeof(float));
+    params_changed(p);
+}
+
+void params_changed(params_t *p)
+{
+    p->version++;
 }
 
 size_t view_row(const view_t *v)

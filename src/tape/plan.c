@@ -79,6 +79,21 @@ static void value_times(const tape_t *t, const bool *reached, int *last)
     }
 }
 
+static form_t *form_of(tape_t *t, const node_t *y, int which)
+{
+    for (int i = 0; i < t->n_forms; i++)
+        if (t->form[i]->weight == y->in[1] && t->form[i]->which == which &&
+            t->form[i]->floats == y->op->form_size(y, which))
+            return t->form[i];
+    t->form = realloc(t->form, (size_t)(t->n_forms + 1) * sizeof(form_t *));
+    CHECK(t->form, "no memory for %d forms of weights", t->n_forms + 1);
+    form_t *f = alloc(1, sizeof *f);
+    *f = (form_t){ .weight = y->in[1], .which = which, .floats = y->op->form_size(y, which), .made = -1 };
+    f->data = alloc(f->floats + SLACK, sizeof(float));
+    t->form_floats += f->floats;
+    return t->form[t->n_forms++] = f;
+}
+
 static int by_size(const void *a, const void *b)
 {
     const block_t *x = a, *y = b;
@@ -129,6 +144,10 @@ static void plan_node(tape_t *t, plan_t *p, node_t *y, bool has_grad, int last)
         if (has_grad) place(p, &y->g, numel(y->dim), 2 * t->n - 1 - y->last_use, is_input ? 2 * t->n : back);
     }
     if (y->op->saved) place(p, &y->saved, y->op->saved(y), y->index, has_grad ? back : y->index);
+    if (y->op->form_size) {
+        y->form[0] = form_of(t, y, 0);
+        if (has_grad && y->in[0]->wants_grad) y->form[1] = form_of(t, y, 1);
+    }
     if (y->op->scratch && y->op->scratch(y) > p->scratch) p->scratch = y->op->scratch(y);
 }
 

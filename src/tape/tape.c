@@ -9,6 +9,9 @@ void tape_free(tape_t *t)
 {
     for (int i = 0; i < t->n; i++) free(t->node[i]);
     free(t->node);
+    for (int i = 0; i < t->n_forms; i++) free(t->form[i]->data);
+    for (int i = 0; i < t->n_forms; i++) free(t->form[i]);
+    free(t->form);
     free(t->arena);
     *t = (tape_t){ 0 };
 }
@@ -85,10 +88,28 @@ var_t tape_find(const tape_t *t, const char *name)
     return NULL;
 }
 
+// Weights change between sweeps only; without a version (a test's variable) they may have changed each time.
+static void make_forms(const node_t *y)
+{
+    for (int k = 0; k < 2; k++) {
+        form_t *f = y->form[k];
+        long version = f && f->weight->params ? f->weight->params->version : -1;
+        if (!f || (f->made == version && version >= 0)) continue;
+        double began = trace_on ? now() : 0;
+        y->op->make_form(y, k, f->data);
+        f->made = version;
+        if (trace_on) trace_add("prepare weights", y->tape->name, "update", y->index, began);
+    }
+}
+
 void tape_forward(tape_t *t, int from, int to)
 {
     for (int i = from; i < to; i++) {
-        t->node[i]->op->forward(t->node[i]);
+        node_t *y = t->node[i];
+        make_forms(y);
+        double began = trace_on ? now() : 0;
+        y->op->forward(y);
+        if (trace_on && y->n_in && !y->op->is_view) trace_add(y->op->name, t->name, "forward", i, began);
         if (t->between) t->between(t->between_arg);
     }
 }
@@ -101,15 +122,17 @@ void tape_backward_start(tape_t *t, float seed)
     t->loss->g[0] = seed;
 }
 
-// A gradient is zeroed just before its first contribution, not earlier: until then its memory belongs to
-// others.
-static void zero_first_seen(tape_t *t, node_t *y)
+// A gradient begins with its first contribution, not earlier: until then its memory belongs to others.  An op
+// that can writes it; else, and where it reaches a part of the array only, it is zeroed before.
+static void begin_gradients(tape_t *t, node_t *y)
 {
     for (int i = 0; i < y->n_in; i++) {
         node_t *r = y->in[i]->root;
+        y->fresh[i] = false;
         if (!r->g || r->params || r->zeroed == t->sweep) continue;
         r->zeroed = t->sweep;
-        memset(r->g, 0, numel(r->dim) * sizeof(float));
+        y->fresh[i] = y->op->overwrites >> i & 1 && r == y->in[i];
+        if (!y->fresh[i]) memset(r->g, 0, numel(r->dim) * sizeof(float));
     }
 }
 
@@ -118,8 +141,10 @@ void tape_backward_until(tape_t *t, int to)
     for (; t->cursor >= to; t->cursor--) {
         node_t *y = t->node[t->cursor];
         if (!y->g || y->op->is_view || y->n_in == 0) continue;
-        zero_first_seen(t, y);
+        double began = trace_on ? now() : 0;
+        begin_gradients(t, y);
         y->op->backward(y);
+        if (trace_on) trace_add(y->op->name, t->name, "backward", y->index, began);
         if (t->between) t->between(t->between_arg);
     }
 }

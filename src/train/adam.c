@@ -43,5 +43,6 @@ void adam_update(params_t *p, const adam_t *a, unsigned nets)
         p->net[i].updates++;
         update(p, &p->net[i], a);
     }
+    params_changed(p);
     memset(p->g, 0, (p->n + (size_t)p->n_sums) * sizeof(float));
 }

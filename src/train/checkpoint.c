@@ -76,6 +76,7 @@ static void pass_params(pass_t *p, params_t *params, bool has_ema)
         pass_view(p, "/optimizer", "/v", v, params->v);
         if (has_ema) pass_view(p, "/ema", "", v, params->ema);
     }
+    params_changed(params);
 }
 
 static void pass_attention(pass_t *p, const char *domain, attention_map_t *a)

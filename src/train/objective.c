@@ -103,6 +103,7 @@ void objective_build(objective_t *o, model_t *m, int step, int n)
 {
     const config_t *conf = m->conf;
     *o = (objective_t){ .step = step, .n = n };
+    o->tape.name = step == STEP_D ? "D" : step == STEP_G ? "F" : "labels";
     wires_t *w = &o->wires;
     tape_t *t = &o->tape;
     *w = (wires_t){ .conf = conf,
@@ -138,7 +139,7 @@ void objective_free(objective_t *o)
 void translator_build(translator_t *tr, model_t *m, int n)
 {
     const config_t *conf = m->conf;
-    *tr = (translator_t){ 0 };
+    *tr = (translator_t){ .tape.name = "samples" };
     scope_t enc = scope_new(&tr->tape, &m->f, conf, "dae", conf->model.norm_dae);
     scope_t gen = scope_new(&tr->tape, &m->f, conf, "g", conf->model.norm_g);
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;

@@ -174,7 +174,10 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     if (comm_agree(c, bad, error_text())) goto out;
     if (c->rank == 0) say_plan(&r, tr, found);
     tr->began = now();
+    profile_t profile;
+    if (conf->log.profile) profile_start(c, &profile);
     int end = loop(tr, &r);
+    if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
     status = finish(tr, &r, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
 out:
     rundir_close(&r);

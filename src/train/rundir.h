@@ -31,6 +31,14 @@ void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(prin
 void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
 // The bar, at most five times a second.  Rank 0.
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta);
+// --profile.  Collective; profile_write returns 0, or -1 after the message was printed.
+enum { PROFILE_EVENTS = 1 << 17 };
+typedef struct {
+    double began;
+} profile_t;
+void profile_start(const comm_t *c, profile_t *p);
+int profile_write(const comm_t *c, const profile_t *p, const char *dir);
+
 // 3725 -> "1h02m"; writes into text[TIME_TEXT].
 const char *time_text(char *text, double seconds);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dagan/kernel.h"
 #include "dagan/train.h"
 
 void tally_init(tally_t *t, float *x, size_t n, int leaves)
@@ -27,9 +28,11 @@ void tally_free(tally_t *t)
 void tally_add(tally_t *t, int leaf, size_t first, size_t end)
 {
     if ((leaf + 1) % t->block) return; // gradients of a block accumulate in x itself
+    double began = trace_on ? now() : 0;
     int level = 0;
     for (int block = leaf / t->block; block & 1; block >>= 1, level++)
-        for (size_t i = first; i < end; i++) t->x[i] = t->level[level][i] + t->x[i];
+        kernel->sum(t->x + first, t->level[level] + first, t->x + first, end - first);
+    if (trace_on) trace_add("sum of leaves", "", "leaves", -1, began);
     if (leaf + 1 == t->leaves) return;
     memcpy(t->level[level] + first, t->x + first, (end - first) * sizeof(float));
     memset(t->x + first, 0, (end - first) * sizeof(float));

@@ -184,6 +184,7 @@ static bool apply(trainer_t *tr, side_t *s, double rate, unsigned nets)
     const config_t *conf = tr->conf;
     if (tr->observer.gradients)
         tr->observer.gradients(tr->observer.gradients_arg[s == &tr->d_side], s->params);
+    double began = now();
     s->norm = gradient_norm(s->params) / tr->plan.leaves;
     bool finite = isfinite(s->norm);
     for (int i = SUM_LOSSES; i < SUMS; i++) finite &= isfinite(s->params->g[s->params->n + (size_t)i]) != 0;
@@ -193,6 +194,7 @@ static bool apply(trainer_t *tr, side_t *s, double rate, unsigned nets)
         adam_update(s->params, &a, nets);
     else
         memset(s->params->g, 0, (s->params->n + SUMS) * sizeof(float));
+    if (trace_on) trace_add("adam", s == &tr->d_side ? "D" : "F", "update", -1, began);
     return finite;
 }
 
@@ -219,12 +221,19 @@ static int note_finite(trainer_t *tr, bool finite, const char *whose)
     return stop ? fail("step %ld: %s are not finite", tr->step, whose) : 0;
 }
 
+static void finish_sum(trainer_t *tr, side_t *s, const char *part)
+{
+    double began = now();
+    tr->waited_comm += reduce_finish(s->reduce);
+    s->under_way = false;
+    if (trace_on) trace_add("wait for sum", part, "ranks", -1, began);
+}
+
 int trainer_settle(trainer_t *tr)
 {
     side_t *s = &tr->d_side;
     if (!s->under_way) return 0;
-    tr->waited_comm += reduce_finish(s->reduce);
-    s->under_way = false;
+    finish_sum(tr, s, "D");
     keep_sums(tr, s, STEP_D);
     tr->d_finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_d, tr->d_step), ~0u);
     return note_finite(tr, tr->d_finite, "gradients of D1 and D2");
@@ -233,8 +242,7 @@ int trainer_settle(trainer_t *tr)
 static int finish_f(trainer_t *tr, int step)
 {
     side_t *s = &tr->f_side;
-    tr->waited_comm += reduce_finish(s->reduce);
-    s->under_way = false;
+    finish_sum(tr, s, "F");
     tr->stop = s->params->g[s->params->n + SUM_STOP] > 0;
     keep_sums(tr, s, step);
     unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE is the first network of its parameters
@@ -279,7 +287,9 @@ static void discriminator_leaf(trainer_t *tr, const batch_t *b, int leaf)
 
 int trainer_step(trainer_t *tr)
 {
+    double began = now();
     const batch_t *b = loader_wait(tr->loader, tr->step, &tr->waited_data);
+    if (trace_on) trace_add("wait for rows", "", "data", -1, began);
     bool is_warm = tr->step < tr->conf->train.label_warmup;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;

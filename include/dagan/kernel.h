@@ -1,0 +1,94 @@
+// kernel: the loops over floats that take the time, each compiled for several instruction sets from one
+// source, and BLIS's innermost product.  Local; knows nothing of tapes, ops or ranks.
+#ifndef DAGAN_KERNEL_H
+#define DAGAN_KERNEL_H
+
+#include "dagan/base.h"
+
+typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY, ACT_TANH } act_t; // leaky: slope 0.2
+
+// ---- one table per instruction set -------------------------------------------------------------------
+
+// Winograd's transforms of one 4x4 tile of outputs (kernel/simd/winograd.c, winograd_s2.c): how many pixels
+// it reads, how many products it takes, and of how many weights.  Arrays of point i start `stride` floats
+// after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the outputs: that
+// pixel is skipped.
+enum { KERNEL_LANES = 16, WINOGRAD_WEIGHTS = 36 };
+enum { WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36 };       // 3x3, stride 1
+enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
+
+// Every kernel: return type, name, arguments.
+#define KERNELS(X)                                                                                         \
+    /* v = B^T d B of the input d, given as the addresses of its pixels' c channels. */                    \
+    X(void, winograd_input, (float *v, size_t stride, const float *const d[], size_t c))                   \
+    X(void, winograd_s2_input, (float *v, size_t stride, const float *const d[], size_t c))                \
+    /* v = A d A^T of the gradient d of 4x4 outputs. */                                                    \
+    X(void, winograd_gradient, (float *v, size_t stride, const float *const d[], size_t c))                \
+    X(void, winograd_s2_gradient, (float *v, size_t stride, const float *const d[], size_t c))             \
+    /* y = act(A^T m A + bias); bias may be NULL. */                                                       \
+    X(void, winograd_output,                                                                               \
+      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))           \
+    X(void, winograd_s2_output,                                                                            \
+      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))           \
+    /* y += A^T m A; pixels may share an address (the gradient of an upsampled image). */                  \
+    X(void, winograd_output_add, (float *const y[], const float *m, size_t stride, size_t c))              \
+    /* d += B m B^T, the gradient of the input. */                                                         \
+    X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c))            \
+    /* u = G g G^T of nine rows g of c weights, and g += G^T u G. */                                       \
+    X(void, winograd_weights, (float *u, size_t stride, const float *const g[], size_t c))                 \
+    X(void, winograd_s2_weights, (float *u, size_t stride, const float *const g[], size_t c))              \
+    X(void, winograd_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))        \
+    X(void, winograd_s2_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))     \
+    /* Activation of y + bias (c channels, NULL: none) in place, and g *= act'(.), told from the output y. \
+     */                                                                                                    \
+    X(void, act_forward, (float *y, size_t pixels, size_t c, const float *bias, act_t act))                \
+    X(void, act_backward, (float *g, const float *y, size_t n, act_t act))                                 \
+    /* A norm's passes over one image (kernel/simd/norm.c). */                                             \
+    X(void, norm_sums,                                                                                     \
+      (const float *x, size_t pixels, size_t c, const float *shift, double *s1, double *s2))               \
+    X(void, norm_apply,                                                                                    \
+      (float *y, const float *x, size_t pixels, size_t c, const float *scale, const float *offset,         \
+       act_t act))                                                                                         \
+    X(void, norm_gradient_sums,                                                                            \
+      (const float *g, const float *x, size_t pixels, size_t c, const float *k, double *s1, double *s2,    \
+       act_t act))                                                                                         \
+    X(void, norm_gradient,                                                                                 \
+      (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,      \
+       bool adds))                                                                                         \
+    X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                        \
+    X(void, sum, (float *y, const float *a, const float *b, size_t n)) /* y = a + b */
+
+typedef struct {
+    const char *name; // generic, avx2, avx512
+#define X(type, name, args) type(*name) args;
+    KERNELS(X)
+#undef X
+} kernels_t;
+
+// The best that this machine runs, or what the environment variable DAGAN_ISA names.
+extern const kernels_t *kernel;
+// All that this machine runs, the plainest first; for tests.
+extern const kernels_t *const *kernel_sets;
+extern int n_kernel_sets;
+// Chooses by DAGAN_ISA.  0, or -1 after fail() for a name that the machine does not run.
+int kernel_init(void);
+
+// ---- products by BLIS's small-matrix kernel ----------------------------------------------------------
+
+// Columns of a panel of B: BLIS's NR.
+int gemm_panel(void);
+// Floats of B (k, n) as panels, the last one filled up with zeros.
+size_t gemm_panels_size(size_t k, size_t n);
+// Where B(k, n) stands among panels of `depth` rows.
+size_t gemm_panels_at(size_t depth, size_t k, size_t n);
+// Copies `count` floats to columns [n, n + count) of row k.
+void gemm_panels_row(float *panels, size_t depth, size_t k, size_t n, const float *row, size_t count);
+// C (m, n; rows rs_c apart) = beta C + A (m, k; any strides) B, with B the first k rows of panels of `depth`
+// rows. An element's bits depend on k alone, not on m, n or the number of threads.
+void gemm_panels(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t depth,
+                 float beta, float *c, size_t rs_c);
+// The same with B as rows rs_b apart, of which up to gemm_panel() - 1 floats past the n-th are read.
+void gemm_rows(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
+               float beta, float *c, size_t rs_c);
+
+#endif

@@ -1,0 +1,52 @@
+// Which instruction set runs: the best of the machine, or what DAGAN_ISA names.
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dagan/kernel.h"
+
+extern const kernels_t kernels_generic;
+#ifdef __x86_64__
+extern const kernels_t kernels_avx2, kernels_avx512;
+#endif
+
+static const kernels_t *sets[3] = { &kernels_generic };
+const kernels_t *const *kernel_sets = sets;
+int n_kernel_sets = 1;
+const kernels_t *kernel = &kernels_generic;
+
+// Before main: whatever links this layer, tests included, has a choice made.
+__attribute__((constructor)) static void find(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx2")) sets[n_kernel_sets++] = &kernels_avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq"))
+        sets[n_kernel_sets++] = &kernels_avx512;
+#endif
+    kernel = sets[n_kernel_sets - 1];
+}
+
+// A rank has one thread unless it is told otherwise: OpenMP's own default, all cores of the machine for every
+// rank of it, would have them trip over each other.
+static void choose_threads(void)
+{
+    const char *slurm = getenv("SLURM_CPUS_PER_TASK");
+    if (getenv("OMP_NUM_THREADS")) return;
+    omp_set_num_threads(slurm && atoi(slurm) > 0 ? atoi(slurm) : 1);
+}
+
+int kernel_init(void)
+{
+    choose_threads();
+    const char *wanted = getenv("DAGAN_ISA");
+    if (!wanted) return 0;
+    for (int i = 0; i < n_kernel_sets; i++) {
+        if (strcmp(sets[i]->name, wanted)) continue;
+        kernel = sets[i];
+        return 0;
+    }
+    return fail("environment variable DAGAN_ISA: found '%s', wanted one that this machine runs: generic%s%s",
+                wanted, n_kernel_sets > 1 ? ", avx2" : "", n_kernel_sets > 2 ? ", avx512" : "");
+}

@@ -1,0 +1,100 @@
+// Products by the kernel that BLIS uses for small matrices.  It reads A at any strides, so nothing is packed
+// but B, once; it computes a panel of NR columns over all rows, each element in one chain over k.
+
+#include <blis.h>
+#include <string.h>
+
+#include "dagan/kernel.h"
+
+enum { NARROW_ROWS = 60, PANEL_MAX = 64 };
+
+static cntx_t *context;
+static sgemmsup_ker_ft product;
+static int mr, nr;
+
+__attribute__((constructor)) static void ask_blis(void)
+{
+    context = bli_gks_query_cntx();
+    product = bli_cntx_get_l3_sup_ker_dt(BLIS_FLOAT, BLIS_RRR, context);
+    mr = (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context);
+    nr = (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context);
+    CHECK(nr <= PANEL_MAX && bli_cntx_l3_sup_ker_prefers_rows_dt(BLIS_FLOAT, BLIS_RRR, context),
+          "BLIS's small-matrix kernel for this processor is of a kind that is not known here");
+}
+
+int gemm_panel(void)
+{
+    return nr;
+}
+
+size_t gemm_panels_size(size_t k, size_t n)
+{
+    size_t width = (size_t)nr;
+    return (n + width - 1) / width * width * k;
+}
+
+size_t gemm_panels_at(size_t depth, size_t k, size_t n)
+{
+    size_t width = (size_t)nr;
+    return (n / width * depth + k) * width + n % width;
+}
+
+void gemm_panels_row(float *panels, size_t depth, size_t k, size_t n, const float *row, size_t count)
+{
+    while (count) {
+        size_t room = (size_t)nr - n % (size_t)nr, part = count < room ? count : room;
+        memcpy(panels + gemm_panels_at(depth, k, n), row, part * sizeof(float));
+        row += part;
+        n += part;
+        count -= part;
+    }
+}
+
+// Columns [j, j + NR) are one call.
+static void panel_product(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                          size_t rs_b, float beta, float *c, size_t rs_c)
+{
+    float one = 1;
+    auxinfo_t aux = { 0 };
+    bli_auxinfo_set_ps_a((inc_t)rs_a * mr, &aux);
+    product(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, n, k, &one, (float *)a, (inc_t)rs_a, (inc_t)cs_a,
+            (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
+}
+
+// BLIS computes a few left-over columns slowly: a whole panel is computed aside and the wanted ones are
+// taken.
+static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                           size_t rs_b, float beta, float *c, size_t rs_c)
+{
+    float aside[NARROW_ROWS * PANEL_MAX] __attribute__((aligned(64)));
+    for (int i = 0; i < m; i += NARROW_ROWS) {
+        int rows = m - i < NARROW_ROWS ? m - i : NARROW_ROWS;
+        panel_product(rows, nr, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, 0, aside, (size_t)nr);
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < n; j++) {
+                float *to = c + (size_t)(i + r) * rs_c + j;
+                *to = beta == 0 ? aside[r * nr + j] : beta * *to + aside[r * nr + j];
+            }
+    }
+}
+
+static void products(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                     size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
+{
+    int j = 0;
+    for (; j + nr <= n; j += nr, b += b_step)
+        panel_product(m, nr, k, a, rs_a, cs_a, b, rs_b, beta, c + j, rs_c);
+    if (j < n) narrow_product(m, n - j, k, a, rs_a, cs_a, b, rs_b, beta, c + j, rs_c);
+}
+
+void gemm_panels(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t depth,
+                 float beta, float *c, size_t rs_c)
+{
+    products(m, n, k, a, rs_a, cs_a, b, (size_t)nr, (size_t)nr * depth, beta, c, rs_c);
+}
+
+void gemm_rows(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
+               float beta, float *c, size_t rs_c)
+{
+    products(m, n, k, a, rs_a, cs_a, b, rs_b, (size_t)nr, beta, c, rs_c);
+}

@@ -1,0 +1,26 @@
+// What the Winograd transforms of both strides share.
+#ifndef DAGAN_KERNEL_TILE_H
+#define DAGAN_KERNEL_TILE_H
+
+#include "isa.h"
+
+#define EACH_VECTOR(i, c) for (size_t i = 0; i < (c); i += LANES)
+
+// Channels [i, i + LANES) of a tile of outputs.
+INLINE void store_tile(float *const y[], size_t i, vec_t out[4][4], const float *bias)
+{
+    for (int p = 0; p < 16; p++) {
+        if (!y[p]) continue;
+        vec_t v = out[p / 4][p % 4];
+        store(y[p] + i, bias ? v + load(bias + i) : v);
+    }
+}
+
+INLINE void finish_tile(float *const y[], size_t c, act_t act)
+{
+    if (act == ACT_NONE) return;
+    for (int p = 0; p < 16; p++)
+        if (y[p]) ISA_NAME(act_forward)(y[p], 1, c, NULL, act);
+}
+
+#endif

@@ -1,0 +1,340 @@
+// Convolution 3x3 by Winograd's method (kernel/simd/winograd.c for stride 1, winograd_s2.c for stride 2): the
+// outputs are cut into tiles of 4x4, what each tile reads is carried to a number of points, and at each point
+// all tiles meet the weights in one product.
+//
+// The gradient of the input is, for stride 1, the forward pass of the flipped weights; for stride 2 it is the
+// forward pass transposed.  Tiles are taken in blocks that stay in the cache.  Upsampled input costs nothing:
+// a tile is a list of addresses.
+
+#include <omp.h>
+#include <string.h>
+
+#include "conv.h"
+
+enum {
+    TILE = 4,
+    WEIGHTS = WINOGRAD_WEIGHTS,
+    POINTS_MAX = WINOGRAD_S2_POINTS,
+    BLOCK = 48,          // tiles
+    BLOCK_WEIGHTS = 192, // more there, because each block reads and writes all products of weights
+    SKEW = 16,           // floats between points, lest all fall into one set of the cache
+};
+
+typedef struct {
+    int n, h, w;              // images, and the pixels of x, as if upsampled
+    int oh, ow, across, down; // outputs, and tiles of them
+    int tiles;                // of the whole batch
+    int stride, side, points, up;
+    size_t ci, co;
+} job_t;
+
+static int min(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static job_t job_of(const conv_t *k)
+{
+    bool fast = k->stride == 1;
+    job_t j = { .n = k->n,
+                .h = k->h,
+                .w = k->w,
+                .oh = k->oh,
+                .ow = k->ow,
+                .stride = k->stride,
+                .up = k->up,
+                .side = fast ? WINOGRAD_SIDE : WINOGRAD_S2_SIDE,
+                .points = fast ? WINOGRAD_POINTS : WINOGRAD_S2_POINTS,
+                .ci = (size_t)k->ci,
+                .co = (size_t)k->co };
+    j.across = (j.ow + TILE - 1) / TILE;
+    j.down = (j.oh + TILE - 1) / TILE;
+    j.tiles = j.n * j.across * j.down;
+    return j;
+}
+
+// The convolution of the gradient that backward_data is for stride 1.
+static job_t flipped(job_t j)
+{
+    size_t ci = j.ci;
+    j.ci = j.co;
+    j.co = ci;
+    return j;
+}
+
+static bool fits(const conv_t *k)
+{
+    job_t j = job_of(k);
+    bool is_3x3 =
+        k->kh == 3 && k->kw == 3 && k->pad == 1 && (k->stride == 1 || (k->stride == 2 && k->up == 1));
+    // Worth it while the products, transforms and tiles over the edge stay below the nine products of an
+    // output.
+    double products = 1.3 * j.points * j.tiles, direct = 9.0 * k->n * k->oh * k->ow;
+    return is_3x3 && k->ci % KERNEL_LANES == 0 && k->co % KERNEL_LANES == 0 && products < direct;
+}
+
+static size_t step(size_t channels, int tiles) // floats from one point to the next
+{
+    return channels * (size_t)tiles + SKEW;
+}
+
+// Each thread has a block of its own, and zeros as wide as the channels for what lies outside the image.
+static size_t scratch(const conv_t *k)
+{
+    job_t j = job_of(k);
+    int block = min(BLOCK, j.tiles), wide = min(BLOCK_WEIGHTS, j.tiles);
+    size_t points = (size_t)j.points;
+    size_t data = (step(j.ci, block) + step(j.co, block)) * points * (size_t)omp_get_max_threads();
+    size_t weights = (step(j.ci, wide) + step(j.co, wide)) * points + step(j.ci * j.co, 1) * WEIGHTS;
+    return most(data, weights) + most(j.ci, j.co);
+}
+
+// ---- weights ---------------------------------------------------------------------------------------
+
+static size_t form_size(const conv_t *k, conv_form_t which)
+{
+    size_t ci = (size_t)k->ci, co = (size_t)k->co;
+    return which == CONV_FORWARD ? WEIGHTS * gemm_panels_size(ci, co)
+                                 : WEIGHTS * gemm_panels_size(co, ci) + 9 * ci * co;
+}
+
+// (9, ci, co) weights as (9, co, ci), the last tap first where they are flipped.
+static void transpose(float *to, const float *weight, size_t ci, size_t co, bool flips)
+{
+#pragma omp parallel for
+    for (size_t t = 0; t < 9; t++)
+        for (size_t i = 0; i < ci; i++)
+            for (size_t o = 0; o < co; o++)
+                to[((flips ? 8 - t : t) * co + o) * ci + i] = weight[(t * ci + i) * co + o];
+}
+
+// Panels of the carried weights (depth, width) at each point.
+static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
+{
+    bool back = which == CONV_BACKWARD_DATA;
+    size_t depth = (size_t)(back ? k->co : k->ci), width = (size_t)(back ? k->ci : k->co);
+    size_t size = gemm_panels_size(depth, width);
+    if (back) {
+        transpose(form + WEIGHTS * size, weight, width, depth, k->stride == 1);
+        weight = form + WEIGHTS * size;
+    }
+#pragma omp parallel for
+    for (size_t i = 0; i < depth; i++) {
+        float u[WEIGHTS * KERNEL_LANES];
+        for (size_t o = 0; o < width; o += KERNEL_LANES) {
+            const float *g[9];
+            for (size_t t = 0; t < 9; t++) g[t] = weight + (t * depth + i) * width + o;
+            (k->stride == 1 ? kernel->winograd_weights : kernel->winograd_s2_weights)(u, KERNEL_LANES, g,
+                                                                                      KERNEL_LANES);
+            for (size_t p = 0; p < WEIGHTS; p++)
+                gemm_panels_row(form + p * size, depth, i, o, u + p * KERNEL_LANES, KERNEL_LANES);
+        }
+    }
+}
+
+// Which of the weights a point meets: with stride 2 the even pixels, the last four on each axis, share one.
+static size_t weight_of(const job_t *j, int point)
+{
+    int side = j->side, last = 5;
+    return j->stride == 1 ? (size_t)point : (size_t)(min(point / side, last) * 6 + min(point % side, last));
+}
+
+// ---- tiles -----------------------------------------------------------------------------------------
+
+// Addresses of side x side pixels from row `top` and column `left` of image n of (h, w) pixels, stored (h /
+// up, w / up); `outside` beyond its edges.
+static void pixels(const float **at, const float *x, int n, int top, int left, int side, int h, int w, int up,
+                   size_t c, const float *outside)
+{
+    int shift = up - 1; // up is 1 or 2: no division, since this runs for each tile
+    size_t row = (size_t)(w >> shift) * c;
+    const float *image = x + (size_t)n * (size_t)(h >> shift) * row;
+    for (int y = top; y < top + side; y++) {
+        bool there = y >= 0 && y < h;
+        const float *start = there ? image + (size_t)(y >> shift) * row : image;
+        for (int col = left; col < left + side; col++)
+            *at++ = there && col >= 0 && col < w ? start + (size_t)(col >> shift) * c : outside;
+    }
+}
+
+typedef struct {
+    int n, y, x; // image, row and column among its tiles
+} place_t;
+
+static place_t place_of(const job_t *j, int tile)
+{
+    int rest = tile % (j->across * j->down);
+    return (place_t){ tile / (j->across * j->down), rest / j->across, rest % j->across };
+}
+
+static void input_pixels(const job_t *j, const float **at, const float *x, int tile, const float *outside)
+{
+    place_t p = place_of(j, tile);
+    int reach = TILE * j->stride;
+    pixels(at, x, p.n, p.y * reach - 1, p.x * reach - 1, j->side, j->h, j->w, j->up, j->ci, outside);
+}
+
+static void output_pixels(const job_t *j, const float **at, const float *y, int tile, int up,
+                          const float *outside)
+{
+    place_t p = place_of(j, tile);
+    pixels(at, y, p.n, p.y * TILE, p.x * TILE, TILE, j->oh, j->ow, up, j->co, outside);
+}
+
+static void carry_input(const job_t *j, float *v, size_t stride, const float *x, int tile, const float *zeros)
+{
+    const float *at[POINTS_MAX];
+    input_pixels(j, at, x, tile, zeros);
+    (j->stride == 1 ? kernel->winograd_input : kernel->winograd_s2_input)(v, stride, at, j->ci);
+}
+
+static void carry_gradient(const job_t *j, float *v, size_t stride, const float *gy, int tile,
+                           const float *zeros)
+{
+    const float *at[TILE * TILE];
+    output_pixels(j, at, gy, tile, 1, zeros);
+    (j->stride == 1 ? kernel->winograd_gradient : kernel->winograd_s2_gradient)(v, stride, at, j->co);
+}
+
+// ---- forward, and backward_data of stride 1 --------------------------------------------------------
+
+typedef struct {
+    const float *bias;
+    act_t act;
+    int up;    // of the output
+    bool adds; // to what stands there
+} ending_t;
+
+static void write_output(const job_t *j, float *y, const float *m, size_t stride, int tile, const ending_t *e)
+{
+    const float *at[TILE * TILE];
+    float *const *to = (float *const *)at;
+    output_pixels(j, at, y, tile, e->up, NULL);
+    if (e->adds)
+        kernel->winograd_output_add(to, m, stride, j->co);
+    else
+        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(to, m, stride, j->co, e->bias,
+                                                                                e->act);
+}
+
+static void run(const job_t *j, float *y, const float *x, const float *form, const ending_t *e,
+                float *scratch)
+{
+    int threads = omp_get_max_threads(), share = (j->tiles + threads - 1) / threads,
+        block = min(BLOCK, share);
+    size_t panels = gemm_panels_size(j->ci, j->co), step_v = step(j->ci, block), step_m = step(j->co, block);
+    float *zeros = scratch, *blocks = scratch + j->ci;
+    memset(zeros, 0, j->ci * sizeof(float));
+#pragma omp parallel for schedule(dynamic)
+    for (int first = 0; first < j->tiles; first += block) {
+        int tiles = min(block, j->tiles - first);
+        float *v = blocks + (step_v + step_m) * (size_t)j->points * (size_t)omp_get_thread_num();
+        float *m = v + step_v * (size_t)j->points;
+        for (int t = 0; t < tiles; t++) carry_input(j, v + (size_t)t * j->ci, step_v, x, first + t, zeros);
+        for (int p = 0; p < j->points; p++)
+            gemm_panels(tiles, (int)j->co, (int)j->ci, v + (size_t)p * step_v, j->ci, 1,
+                        form + weight_of(j, p) * panels, j->ci, 0, m + (size_t)p * step_m, j->co);
+        for (int t = 0; t < tiles; t++) write_output(j, y, m + (size_t)t * j->co, step_m, first + t, e);
+    }
+}
+
+static void forward(const conv_t *k, float *y, const float *x, const float *form, const float *bias,
+                    act_t act, float *scratch)
+{
+    job_t j = job_of(k);
+    run(&j, y, x, form, &(ending_t){ bias, act, 1, false }, scratch);
+}
+
+// ---- backward_data of stride 2 ---------------------------------------------------------------------
+
+// Tiles of one image overlap by a row and a column, so a thread has whole images.
+static void backward_transposed(const job_t *j, float *gx, const float *gy, const float *form, float *scratch)
+{
+    int per_image = j->across * j->down, block = min(BLOCK, per_image);
+    size_t panels = gemm_panels_size(j->co, j->ci), step_v = step(j->co, block), step_m = step(j->ci, block);
+    float *zeros = scratch, *blocks = scratch + j->co;
+    memset(zeros, 0, j->co * sizeof(float));
+#pragma omp parallel for schedule(dynamic)
+    for (int n = 0; n < j->n; n++) {
+        float *v = blocks + (step_v + step_m) * (size_t)j->points * (size_t)omp_get_thread_num();
+        float *m = v + step_v * (size_t)j->points;
+        for (int first = n * per_image; first < (n + 1) * per_image; first += block) {
+            int tiles = min(block, (n + 1) * per_image - first);
+            for (int t = 0; t < tiles; t++)
+                carry_gradient(j, v + (size_t)t * j->co, step_v, gy, first + t, zeros);
+            for (int p = 0; p < j->points; p++)
+                gemm_panels(tiles, (int)j->ci, (int)j->co, v + (size_t)p * step_v, j->co, 1,
+                            form + weight_of(j, p) * panels, j->co, 0, m + (size_t)p * step_m, j->ci);
+            for (int t = 0; t < tiles; t++) {
+                const float *at[POINTS_MAX];
+                input_pixels(j, at, gx, first + t, NULL);
+                kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * j->ci, step_m, j->ci);
+            }
+        }
+    }
+}
+
+static void backward_data(const conv_t *k, float *gx, const float *gy, const float *form, bool adds,
+                          float *scratch)
+{
+    job_t j = job_of(k);
+    bool in_parts = j.stride == 2 || j.up > 1; // several outputs meet in one pixel of gx
+    if (in_parts && !adds)
+        memset(gx, 0, (size_t)j.n * (size_t)(j.h / j.up) * (size_t)(j.w / j.up) * j.ci * sizeof(float));
+    if (j.stride == 2) {
+        backward_transposed(&j, gx, gy, form, scratch);
+        return;
+    }
+    j = flipped(j);
+    j.up = 1;
+    run(&j, gx, gy, form, &(ending_t){ NULL, ACT_NONE, k->up, adds || in_parts }, scratch);
+}
+
+// ---- backward_weights ------------------------------------------------------------------------------
+
+// dU = sum over tiles of (B^T d B) (A gy A^T), then gw += G^T dU G.
+static void backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+{
+    job_t j = job_of(k);
+    int block = min(BLOCK_WEIGHTS, j.tiles);
+    size_t step_v = step(j.ci, block), step_y = step(j.co, block), step_u = step(j.ci * j.co, 1);
+    float *zeros = scratch, *v = scratch + most(j.ci, j.co), *ty = v + step_v * (size_t)j.points;
+    float *u = ty + step_y * (size_t)j.points;
+    memset(zeros, 0, most(j.ci, j.co) * sizeof(float));
+    for (int first = 0; first < j.tiles; first += block) {
+        int tiles = min(block, j.tiles - first);
+#pragma omp parallel
+        {
+#pragma omp for
+            for (int t = 0; t < tiles; t++) {
+                carry_input(&j, v + (size_t)t * j.ci, step_v, x, first + t, zeros);
+                carry_gradient(&j, ty + (size_t)t * j.co, step_y, gy, first + t, zeros);
+            }
+#pragma omp for schedule(dynamic)
+            for (size_t weight = 0; weight < WEIGHTS; weight++) {
+                float beta = first > 0;
+                for (int p = 0; p < j.points; p++) {
+                    if (weight_of(&j, p) != weight) continue;
+                    gemm_rows((int)j.ci, (int)j.co, tiles, v + (size_t)p * step_v, 1, j.ci,
+                              ty + (size_t)p * step_y, j.co, beta, u + weight * step_u, j.co);
+                    beta = 1;
+                }
+            }
+        }
+    }
+#pragma omp parallel for
+    for (size_t i = 0; i < j.ci; i++) {
+        float *g[9];
+        for (size_t t = 0; t < 9; t++) g[t] = gw + (t * j.ci + i) * j.co;
+        (j.stride == 1 ? kernel->winograd_weights_gradient
+                       : kernel->winograd_s2_weights_gradient)(g, u + i * j.co, step_u, j.co);
+    }
+}
+
+const conv_kernel_t conv_winograd = { "winograd", fits,    scratch,       form_size,
+                                      make_form,  forward, backward_data, backward_weights };

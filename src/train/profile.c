@@ -1,0 +1,67 @@
+// trace.json (--profile): the events of all ranks in Chrome's trace format, which Perfetto and
+// chrome://tracing open.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rundir.h"
+
+// An event on its way to rank 0.
+typedef struct {
+    char name[24], part[16], pass[16];
+    int id, rank;
+    double began, seconds;
+} record_t;
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from);
+}
+
+static void write_events(FILE *f, const record_t *r, size_t n)
+{
+    fprintf(f, "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n");
+    for (size_t i = 0; i < n; i++)
+        fprintf(f,
+                "{\"ph\": \"X\", \"pid\": %d, \"tid\": 0, \"name\": \"%s\", \"cat\": \"%s%s%s\", \"ts\": "
+                "%.3f, \"dur\": %.3f, "
+                "\"args\": {\"node\": %d}}%s\n",
+                r[i].rank, r[i].name, r[i].part, r[i].part[0] && r[i].pass[0] ? " " : "", r[i].pass,
+                r[i].began * 1e6, r[i].seconds * 1e6, r[i].id, i + 1 < n ? "," : "");
+    fprintf(f, "]}\n");
+}
+
+void profile_start(const comm_t *c, profile_t *p)
+{
+    comm_barrier(c); // ranks on other machines have other clocks: time counts from here
+    p->began = now();
+    trace_start(PROFILE_EVENTS);
+}
+
+int profile_write(const comm_t *c, const profile_t *p, const char *dir)
+{
+    char path[CONF_TEXT_MAX + 32];
+    size_t n, received;
+    const event_t *e = trace_events(&n);
+    record_t *mine = alloc(n + 1, sizeof *mine);
+    int *to = alloc(n + 1, sizeof *to), bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        mine[i] = (record_t){
+            .id = e[i].id, .rank = c->rank, .began = e[i].began - p->began, .seconds = e[i].ended - e[i].began
+        };
+        copy_text(mine[i].name, sizeof mine[i].name, e[i].name);
+        copy_text(mine[i].part, sizeof mine[i].part, e[i].part);
+        copy_text(mine[i].pass, sizeof mine[i].pass, e[i].pass);
+    }
+    record_t *all = comm_exchange(c, mine, to, n, sizeof *mine, &received);
+    snprintf(path, sizeof path, "%s/trace.json", dir);
+    FILE *f = c->rank == 0 ? fopen(path, "w") : NULL;
+    if (f) write_events(f, all, received);
+    if (c->rank == 0 && (!f || fclose(f))) bad = fail("%s: cannot be written", path);
+    free(all);
+    free(to);
+    free(mine);
+    trace_free();
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
