@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""The reference job of configs/reference.yaml in PyTorch, for speed on CPUs: what `make bench` runs beside dagan_mpi.
+"""The job of configs/reference.yaml in PyTorch, for speed on CPUs: what `make bench` runs beside dagan_mpi.
 
     python3 analysis/peer/train.py --threads 2
     python3 analysis/peer/train.py --processes 2        # DistributedDataParallel over gloo
-    python3 analysis/peer/train.py --check STEP.h5      # a file of dagan_mpi ... --dump-step: is it the same step?
+    python3 analysis/peer/train.py --check STEP.h5      # from dagan_mpi ... --dump-step: the same step?
 
 The network is that of tests/golden/reference.py.  How it is run is here: s and t go through DAE and G as one
 batch, D1 and D2 keep no gradients while F learns and then learn on the detached fakes of the same forward pass,
-and each of them sees real and fake as one batch (norms are per image).  Measured on Zen 3 and Zen 4 with PyTorch 1.13: NCHW is a third faster than
-channels_last, group norm with a group per channel faster than InstanceNorm2d, in-place relu saves nothing, and
-tcmalloc (LD_PRELOAD) is 13 % faster than glibc's malloc and peaks 25 % lower.
+and each of them sees real and fake as one batch (norms are per image).  Measured with PyTorch 1.13 on Zen 4: NCHW
+is a third faster than channels_last, group norm with a group per channel faster than InstanceNorm2d, in-place relu
+saves nothing, and tcmalloc (LD_PRELOAD) is 13 % faster than glibc's malloc and peaks 25 % lower.
 """
 import argparse
 import os
