@@ -29,13 +29,17 @@ SRC  := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(wildcard src/$l/*.c src/$l/
 OBJ  := $(SRC:src/%.c=$B/%.o) $(foreach isa,$(ISAS),$(SIMD:src/kernel/simd/%.c=$B/kernel/%.$(isa).o))
 CORE := $(filter-out $B/command/%,$(OBJ))
 TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
+BENCH := $B/bench/conv $B/bench/reduce
 
 # What mpirun needs to start a rank for each core, also as root in a container.  After Ctrl-C ranks get ten seconds to
 # write their checkpoint.
 MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
 NP      = $(shell nproc)
 
-.PHONY: all help run test tests asan memcheck format check-format check-layers lint golden data clean packages test-packages
+# Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
+PYTHON := /usr/bin/python3
+
+.PHONY: all help run test tests bench asan memcheck format check-format check-layers lint golden data clean packages test-packages
 
 all: $(PROG)
 
@@ -44,6 +48,7 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
 	@echo 'make lint          cppcheck, check-layers and check-format'
@@ -112,6 +117,19 @@ $B/tests/%: tests/%.c tests/test.h $(CORE)
 	$(CC) $(CFLAGS) $(WARN) -MMD -MP $(CPPFLAGS) -Itests $(LDFLAGS) -o $@ $< $(CORE) $(LDLIBS) $(shell pkg-config --libs cmocka)
 
 tests: $(TEST)
+
+# The programs of make bench; oneDNN is compared with where it is installed.
+$B/bench/conv: $(wildcard analysis/bench/conv*.c)
+$B/bench/reduce: analysis/bench/reduce.c
+$B/bench/conv: BENCH_LIBS = $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
+$(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
+
+# PARTS="a c": some of the tables; BENCH_ARGS=--quick: fewer repetitions.
+bench: packages
+	@$(MAKE) --no-print-directory $(PROG) $(BENCH)
+	@$(PYTHON) analysis/bench.py --build $B $(BENCH_ARGS) $(PARTS)
 
 -include $(OBJ:.o=.d) $(TEST:=.d)
 
