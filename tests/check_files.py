@@ -4,10 +4,12 @@
 check_files.py RUN          the run directory of the small job
 check_files.py --pictures FOLDER   writes folders of PNGs and labels to pack
 check_files.py --png FILE...       decodes PNGs
+check_files.py --trace FILE RANKS  checks a profile
 """
 import csv
 import ctypes
 import ctypes.util
+import json
 import struct
 import sys
 import zlib
@@ -194,6 +196,16 @@ def check_metrics(f, run):
     check("/metrics has the same numbers, in float64", same and all(x.dtype == "<f8" for x in f["metrics"].values()))
 
 
+def trace(path, ranks):
+    events = json.loads(path.read_text())["traceEvents"]
+    assert {e["pid"] for e in events} == set(range(ranks)), "ranks"
+    assert all(e["ph"] == "X" and e["dur"] >= 0 and e["ts"] >= 0 for e in events), "an event without a time"
+    passes = {(e["name"], e["cat"]) for e in events}
+    for wanted in [("conv", "F forward"), ("norm", "F backward"), ("conv", "D backward"), ("adam", "F update"),
+                   ("wait for sum", "F ranks"), ("wait for rows", "data")]:
+        assert wanted in passes, f"no {wanted}"
+
+
 def main():
     if sys.argv[1] == "--pictures":
         return pictures(Path(sys.argv[2]))
@@ -201,6 +213,8 @@ def main():
         for path in sys.argv[2:]:
             print(path, *png_size(path))
         return None
+    if sys.argv[1] == "--trace":
+        return trace(Path(sys.argv[2]), int(sys.argv[3]))
     run = Path(sys.argv[1])
     with h5py.File(run / "latest.h5") as f, h5py.File("data/faces.h5") as data:
         steps = int(f.attrs["step"])

@@ -95,6 +95,10 @@ expect "translate writes a picture and its regions for each" test "$(cd "$T/from
     "face3-regions.png face3.png"
 expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/from-set1/*.png
 
+# ---- profile ---------------------------------------------------------------------------------------
+train 2 "$T/profile" --profile
+expect "--profile writes a trace of both ranks" "$PYTHON" tests/check_files.py --trace "$T/profile/trace.json" 2
+
 # ---- what is shipped -------------------------------------------------------------------------------
 for config in configs/*.yaml; do
     name=$(basename "$config" .yaml)

@@ -94,6 +94,7 @@ TEST(every_layer_agrees_with_the_plain_loops_on_every_instruction_set)
     const kernels_t *best = kernel;
     for (int i = 0; i < LAYERS; i++) {
         case_t e;
+        char how[64];
         size_t at[5];
         double seen[4] = { 0 };
         open_case(&e, i);
@@ -111,8 +112,8 @@ TEST(every_layer_agrees_with_the_plain_loops_on_every_instruction_set)
             }
             free(fast);
         }
-        print_message("%-14s %-9s %.1e %.1e %.1e\n", layers[i].name, conv_kernel_name(e.y), seen[0], seen[1],
-                      seen[2]);
+        conv_kernel_text(how, sizeof how, e.y);
+        print_message("%-14s %-30s %.1e %.1e %.1e\n", layers[i].name, how, seen[0], seen[1], seen[2]);
         free(plain);
         tape_free(&e.t);
     }

@@ -100,8 +100,11 @@ static void check(const char *name, int which, case_t *e)
 
 TEST(every_op_has_the_gradient_of_its_forward)
 {
-    for (int plain = 0; plain < 2; plain++) {
-        op_plain = plain;
+    const kernels_t *best = kernel;
+    for (int set = -1; set < n_kernel_sets;
+         set++) { // the plain loops, then each instruction set of the machine
+        op_plain = set < 0;
+        kernel = set < 0 ? best : kernel_sets[set];
         for (int o = 0; o < n_ops; o++) {
             case_t e;
             for (int i = 0; case_open(&e, ops[o], i); i++) {
@@ -110,7 +113,7 @@ TEST(every_op_has_the_gradient_of_its_forward)
             }
         }
     }
-    op_plain = false;
+    kernel = best;
 }
 
 TEST(every_op_brings_an_example)

@@ -7,6 +7,12 @@
 
 typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY, ACT_TANH } act_t; // leaky: slope 0.2
 
+// One update: m += c1 (g' - m), v += c2 (g'^2 - v), w -= step m / (root sqrt(v) + eps), ema = decay ema + (1
+// - decay) w, with g' = scale g.
+typedef struct {
+    float scale, c1, c2, step, root, eps, decay;
+} adam_step_t;
+
 // ---- one table per instruction set -------------------------------------------------------------------
 
 // Winograd's transforms of one 4x4 tile of outputs (kernel/simd/winograd.c, winograd_s2.c): how many pixels
@@ -55,6 +61,8 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
     X(void, norm_gradient,                                                                                 \
       (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,      \
        bool adds))                                                                                         \
+    /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                    \
+    X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))    \
     X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                        \
     X(void, sum, (float *y, const float *a, const float *b, size_t n)) /* y = a + b */
 
@@ -72,9 +80,15 @@ extern const kernels_t *const *kernel_sets;
 extern int n_kernel_sets;
 // Chooses by DAGAN_ISA.  0, or -1 after fail() for a name that the machine does not run.
 int kernel_init(void);
+// Takes the set of that index, and names what runs: "avx512, BLIS zen3".
+void kernel_take(int set);
+const char *kernel_text(void);
 
 // ---- products by BLIS's small-matrix kernel ----------------------------------------------------------
 
+// The processor that BLIS has chosen its kernels for.
+int gemm_arch(void);
+const char *gemm_arch_name(void);
 // Columns of a panel of B: BLIS's NR.
 int gemm_panel(void);
 // Floats of B (k, n) as panels, the last one filled up with zeros.

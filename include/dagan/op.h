@@ -74,8 +74,9 @@ int window_first(double centre, int size, int image_size);
 extern const op_t *const ops[];
 extern const int n_ops;
 
-// The kernel that computes a convolution, for `graph`.
-const char *conv_kernel_name(const node_t *y);
+// How a convolution is computed, and why, for `graph`: "winograd: 0.33 of the products".
+extern const op_t op_conv;
+void conv_kernel_text(char *text, size_t size, const node_t *y);
 
 // true: each op's plain reference kernel instead of the fast one.
 extern bool op_plain;

@@ -59,6 +59,8 @@ int params_view(params_t *p, const char *name, init_t init, int rank, const int 
 // Allocates the arrays and sets weights from (seed, name): independent of order and ranks.
 void params_alloc(params_t *p, uint64_t seed, int n_sums);
 void params_init(params_t *p, uint64_t seed);
+// Where no average is kept: one array for both.  After params_alloc, before any tape is planned.
+void params_share_average(params_t *p);
 void params_changed(params_t *p);
 // Rows [first, first + count) of the view's leading dimension, between memory order and file order.
 void view_to_file(const view_t *v, float *out, const float *array, int first, int count);

@@ -26,21 +26,23 @@ static double mib(size_t floats)
 
 static void print_tape(const char *title, const tape_t *t)
 {
-    char shape[64], inputs[512];
+    char shape[64], inputs[512], how[64];
     if (!t->n) return;
     printf(
         "%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used, %.2f MiB of prepared weights\n",
         title, t->n, tape_flops(t) / 1e9, mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
-    printf("%5s  %-15s %-22s %12s %12s  %-14s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes", "FLOP",
-           "wire");
+    printf("%5s  %-15s %-22s %12s %12s  %-14s %-30s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes",
+           "FLOP", "wire", "convolution");
     for (int i = 0; i < t->n; i++) {
         const node_t *y = t->node[i];
         if (y->params) continue;
         snprintf(shape, sizeof shape, "(%d, %d, %d, %d)", y->dim.n, y->dim.h, y->dim.w, y->dim.c);
         inputs_text(inputs, sizeof inputs, y);
-        printf("%5d  %-15s %-22s %12zu %12.0f  %-14s%s\n", i, y->op->name, shape,
+        how[0] = 0;
+        if (y->op == &op_conv) conv_kernel_text(how, sizeof how, y);
+        printf("%5d  %-15s %-22s %12zu %12.0f  %-14s %-30s%s\n", i, y->op->name, shape,
                y->op->is_view ? 0 : numel(y->dim) * sizeof(float), y->op->flops ? y->op->flops(y) : 0.0,
-               y->name, inputs);
+               y->name, how, inputs);
     }
     printf("\n");
 }

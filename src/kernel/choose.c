@@ -1,6 +1,7 @@
 // Which instruction set runs: the best of the machine, or what DAGAN_ISA names.
 
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,9 +45,21 @@ int kernel_init(void)
     if (!wanted) return 0;
     for (int i = 0; i < n_kernel_sets; i++) {
         if (strcmp(sets[i]->name, wanted)) continue;
-        kernel = sets[i];
+        kernel_take(i);
         return 0;
     }
     return fail("environment variable DAGAN_ISA: found '%s', wanted one that this machine runs: generic%s%s",
                 wanted, n_kernel_sets > 1 ? ", avx2" : "", n_kernel_sets > 2 ? ", avx512" : "");
+}
+
+void kernel_take(int set)
+{
+    kernel = sets[set];
+}
+
+const char *kernel_text(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "%s, BLIS %s", kernel->name, gemm_arch_name());
+    return text;
 }

@@ -22,6 +22,16 @@ __attribute__((constructor)) static void ask_blis(void)
           "BLIS's small-matrix kernel for this processor is of a kind that is not known here");
 }
 
+int gemm_arch(void)
+{
+    return (int)bli_arch_query_id();
+}
+
+const char *gemm_arch_name(void)
+{
+    return bli_arch_string(bli_arch_query_id());
+}
+
 int gemm_panel(void)
 {
     return nr;

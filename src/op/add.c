@@ -7,16 +7,23 @@
 static void forward(node_t *y)
 {
     const float *a = y->in[0]->x, *b = y->in[1]->x;
-    kernel->sum(y->x, a, b, numel(y->dim));
+    size_t image = numel(y->dim) / (size_t)y->dim.n;
+#pragma omp parallel for
+    for (int n = 0; n < y->dim.n; n++)
+        kernel->sum(y->x + (size_t)n * image, a + (size_t)n * image, b + (size_t)n * image, image);
 }
 
 static void backward(node_t *y)
 {
-    for (int k = 0; k < 2; k++) {
-        float *g = y->in[k]->g;
-        if (g && y->fresh[k]) memcpy(g, y->g, numel(y->dim) * sizeof(float));
-        if (g && !y->fresh[k]) kernel->add_to(g, y->g, numel(y->dim));
-    }
+    size_t image = numel(y->dim) / (size_t)y->dim.n;
+#pragma omp parallel for
+    for (int n = 0; n < y->dim.n; n++)
+        for (int k = 0; k < 2; k++) {
+            const float *from = y->g + (size_t)n * image;
+            float *g = y->in[k]->g ? y->in[k]->g + (size_t)n * image : NULL;
+            if (g && y->fresh[k]) memcpy(g, from, image * sizeof(float));
+            if (g && !y->fresh[k]) kernel->add_to(g, from, image);
+        }
 }
 
 static var_t example(tape_t *t, int i)

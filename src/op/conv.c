@@ -1,6 +1,8 @@
 // Convolution: y = act(conv(x, weight) + bias), in NHWC with weights (kh, kw, ci, co); x may be upsampled on
 // the way. The products are a kernel's business (conv.h); this file chooses it and adds what surrounds them.
 
+#include <stdio.h>
+
 #include "conv.h"
 
 enum { X, WEIGHT, BIAS };
@@ -15,7 +17,7 @@ static conv_t conv_of(const node_t *y)
                      y->dim.c, k.n,      k.h,      y->i[0], y->i[1],  up };
 }
 
-// A function of the shape alone, so every rank chooses alike.
+// The first that fits: a function of the shape alone, so every rank chooses alike.
 static int choose(const conv_t *k)
 {
     int i = 0;
@@ -28,10 +30,11 @@ static const conv_kernel_t *kernel_of(const conv_t *k)
     return op_plain ? &conv_plain : kernels[choose(k)];
 }
 
-const char *conv_kernel_name(const node_t *y)
+void conv_kernel_text(char *text, size_t size, const node_t *y)
 {
     conv_t k = conv_of(y);
-    return kernels[choose(&k)]->name;
+    const conv_kernel_t *kernel_conv = kernels[choose(&k)];
+    snprintf(text, size, "%s: %.2f of the products", kernel_conv->name, kernel_conv->products(&k));
 }
 
 static void forward(node_t *y)

@@ -18,7 +18,8 @@ typedef enum { CONV_FORWARD, CONV_BACKWARD_DATA } conv_form_t;
 typedef struct {
     const char *name;
     bool (*fits)(const conv_t *k);
-    size_t (*scratch)(const conv_t *k); // floats
+    double (*products)(const conv_t *k); // multiplications, as a share of those of the definition
+    size_t (*scratch)(const conv_t *k);  // floats
     size_t (*form_size)(const conv_t *k, conv_form_t which);
     void (*make_form)(const conv_t *k, conv_form_t which, float *form, const float *weight);
     void (*forward)(const conv_t *k, float *y, const float *x, const float *form, const float *bias,

@@ -459,5 +459,12 @@ static bool fits(const conv_t *k)
     return true;
 }
 
-const conv_kernel_t conv_direct = { "direct",  fits,    scratch,       form_size,
+// Shifted weights hold zeros, and a panel may not be full.
+static double products(const conv_t *k)
+{
+    pass_t p = forward_pass(k);
+    return p.shifts == 1 ? 1 : (double)(p.kw + p.shifts - 1) / p.kw * gemm_panel() / (double)columns(&p);
+}
+
+const conv_kernel_t conv_direct = { "direct",  fits,    products,      scratch,         form_size,
                                     make_form, forward, backward_data, backward_weights };

@@ -33,6 +33,12 @@ static bool fits(const conv_t *k)
     return true;
 }
 
+static double products(const conv_t *k)
+{
+    (void)k;
+    return 1;
+}
+
 static size_t scratch(const conv_t *k)
 {
     (void)k;
@@ -74,5 +80,5 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
     EACH_PRODUCT(k) gw[WEIGHT(k)] += x[IN(k)] * gy[OUT(k)];
 }
 
-const conv_kernel_t conv_plain = { "plain",   fits,    scratch,       form_size,
+const conv_kernel_t conv_plain = { "plain",   fits,    products,      scratch,         form_size,
                                    make_form, forward, backward_data, backward_weights };

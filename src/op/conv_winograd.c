@@ -20,6 +20,9 @@ enum {
     SKEW = 16,           // floats between points, lest all fall into one set of the cache
 };
 
+// The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
+static const double WORTH = 0.75;
+
 typedef struct {
     int n, h, w;              // images, and the pixels of x, as if upsampled
     int oh, ow, across, down; // outputs, and tiles of them
@@ -67,15 +70,19 @@ static job_t flipped(job_t j)
     return j;
 }
 
-static bool fits(const conv_t *k)
+// Tiles over the edge count; the definition takes nine an output.
+static double products(const conv_t *k)
 {
     job_t j = job_of(k);
+    return (double)j.points * j.tiles / (9.0 * k->n * k->oh * k->ow);
+}
+
+static bool fits(const conv_t *k)
+{
     bool is_3x3 =
         k->kh == 3 && k->kw == 3 && k->pad == 1 && (k->stride == 1 || (k->stride == 2 && k->up == 1));
-    // Worth it while the products, transforms and tiles over the edge stay below the nine products of an
-    // output.
-    double products = 1.3 * j.points * j.tiles, direct = 9.0 * k->n * k->oh * k->ow;
-    return is_3x3 && k->ci % KERNEL_LANES == 0 && k->co % KERNEL_LANES == 0 && products < direct;
+    bool fills_vectors = k->ci % KERNEL_LANES == 0 && k->co % KERNEL_LANES == 0;
+    return is_3x3 && fills_vectors && products(k) < WORTH;
 }
 
 static size_t step(size_t channels, int tiles) // floats from one point to the next
@@ -336,5 +343,5 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
     }
 }
 
-const conv_kernel_t conv_winograd = { "winograd", fits,    scratch,       form_size,
+const conv_kernel_t conv_winograd = { "winograd", fits,    products,      scratch,         form_size,
                                       make_form,  forward, backward_data, backward_weights };

@@ -22,7 +22,7 @@ void params_free(params_t *p)
     free(p->g);
     free(p->m);
     free(p->v);
-    free(p->ema);
+    if (p->ema != p->w) free(p->ema);
     free(p->view);
     *p = (params_t){ 0 };
 }
@@ -96,8 +96,14 @@ void params_init(params_t *p, uint64_t seed)
         for (size_t j = 0; j < v->n; j++)
             w[j] = v->init == INIT_NORMAL ? scale * rng_normal(&r) : v->init == INIT_ONE ? 1 : 0;
     }
-    memcpy(p->ema, p->w, p->n * sizeof(float));
+    memmove(p->ema, p->w, p->n * sizeof(float)); // they may be one array
     params_changed(p);
+}
+
+void params_share_average(params_t *p)
+{
+    free(p->ema);
+    p->ema = p->w;
 }
 
 void params_changed(params_t *p)

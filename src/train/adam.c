@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "dagan/kernel.h"
 #include "dagan/train.h"
 
 static const float EPS = 1e-8f;
@@ -20,29 +21,36 @@ double gradient_norm(const params_t *p)
 
 static void update(params_t *p, const net_t *net, const adam_t *a)
 {
+    enum { CHUNK = 1 << 12 }; // floats that stay in the first cache between the two halves of the pass
     double t = (double)net->updates;
-    // 1 - beta is taken in double: in float 1 - 0.99999 is off by 0.1 %.
-    float c1 = (float)(1 - a->beta1), c2 = (float)(1 - a->beta2), scale = (float)a->scale;
-    float step = (float)(a->rate / (1 - pow(a->beta1, t))), root = (float)(1 / sqrt(1 - pow(a->beta2, t)));
-    // The average follows closely at first: its decay counts from the weights' own start.
-    float decay = (float)fmin(a->ema, (1 + t) / (10 + t));
-    float *w = p->w, *m = p->m, *v = p->v, *ema = p->ema;
-    for (size_t i = net->first; i < net->end; i++) {
-        float g = p->g[i] * scale;
-        m[i] += c1 * (g - m[i]);
-        v[i] += c2 * (g * g - v[i]);
-        w[i] -= step * m[i] / (sqrtf(v[i]) * root + EPS);
-        ema[i] = decay * ema[i] + (1 - decay) * w[i];
+    adam_step_t s = {
+        .scale = (float)a->scale,
+        .c1 = (float)(1 - a->beta1), // taken in double: in float 1 - 0.99999 is off by 0.1 %
+        .c2 = (float)(1 - a->beta2),
+        .step = (float)(a->rate / (1 - pow(a->beta1, t))),
+        .root = (float)(1 / sqrt(1 - pow(a->beta2, t))),
+        .eps = EPS,
+        .decay = (float)fmin(a->ema,
+                             (1 + t) / (10 + t)), // closely at first: it counts from the weights' own start
+    };
+#pragma omp parallel for
+    for (size_t i = net->first; i < net->end; i += CHUNK) {
+        size_t n = net->end - i < CHUNK ? net->end - i : CHUNK;
+        kernel->adam(p->w + i, p->m + i, p->v + i, p->g + i, p->ema == p->w ? NULL : p->ema + i, n, &s);
     }
 }
 
 void adam_update(params_t *p, const adam_t *a, unsigned nets)
 {
     for (int i = 0; i < p->n_nets; i++) {
-        if (!(nets >> i & 1)) continue;
-        p->net[i].updates++;
-        update(p, &p->net[i], a);
+        const net_t *net = &p->net[i];
+        if (nets >> i & 1) {
+            p->net[i].updates++;
+            update(p, net, a);
+        } else {
+            memset(p->g + net->first, 0, (net->end - net->first) * sizeof(float));
+        }
     }
+    memset(p->g + p->n, 0, (size_t)p->n_sums * sizeof(float));
     params_changed(p);
-    memset(p->g, 0, (p->n + (size_t)p->n_sums) * sizeof(float));
 }

@@ -71,12 +71,13 @@ static void pass_params(pass_t *p, params_t *params, bool has_ema)
 {
     for (int i = 0; i < params->n_views; i++) {
         const view_t *v = &params->view[i];
+        if (has_ema)
+            pass_view(p, "/ema", "", v, params->ema); // first: without an average it is the weights' array
         pass_view(p, "/weights", "", v, params->w);
         pass_view(p, "/optimizer", "/m", v, params->m);
         pass_view(p, "/optimizer", "/v", v, params->v);
-        if (has_ema) pass_view(p, "/ema", "", v, params->ema);
     }
-    params_changed(params);
+    if (p->direction == DIRECTION_READ) params_changed(params);
 }
 
 static void pass_attention(pass_t *p, const char *domain, attention_map_t *a)
@@ -178,6 +179,7 @@ static int put_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_long(f, "/", "epoch", tr->step * tr->plan.batch / (long)tr->source.n) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
+              array_put_text(f, "/", "kernels", kernel_text()) |
               array_put_long(f, "/", "ranks", tr->comm->size) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2; d++)

@@ -1,12 +1,14 @@
 // The whole job: open, resume, step by step with log, samples and checkpoints, and the last word.
 
 #include <math.h>
+#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
+#include "dagan/kernel.h"
 #include "rundir.h"
 
 // A second SIGINT ends at once; the first signals only ask.
@@ -78,6 +80,17 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     tr->waited_data = tr->waited_comm = 0;
 }
 
+// Ranks on different processors agree on the plainest kernels among them.  False if BLIS's still differ.
+static bool agree_kernels(const comm_t *c)
+{
+    int mine = 0;
+    while (kernel_sets[mine] != kernel) mine++;
+    double x[] = { -mine, gemm_arch(), -gemm_arch() };
+    comm_max(c, x, 3);
+    kernel_take((int)-x[0]);
+    return x[1] == -x[2];
+}
+
 static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
@@ -90,6 +103,11 @@ static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
                    1048576);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps);
+    rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
+               omp_get_max_threads() > 1 ? "s" : "", kernel_text());
+    if (!r->same_kernels)
+        rundir_say(r, "ranks run on different processors: the bits are this run's own (BLIS_ARCH_TYPE can "
+                      "make them alike)");
     if (p->grown)
         rundir_say(r, "batch grown from %d to %d for %d ranks: %ld steps see as many pairs, rates x %.3g",
                    conf->train.batch, p->batch, tr->comm->size, p->steps, p->rate_scale);
@@ -165,6 +183,7 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     catch_signals();
     if (trainer_init(tr, c, conf, dump != NULL)) goto out;
     if (rundir_open(&r, c, conf, fresh && !dump)) goto out;
+    r.same_kernels = agree_kernels(c);
     if (checkpoint_resume(tr, conf->run.dir, resume, &found)) goto out;
     if (dump) {
         status = dump_step(tr, dump) ? EXIT_RUN_FAILED : EXIT_DONE;

@@ -14,6 +14,7 @@ typedef struct {
     int lock;         // file descriptor of rank 0
     bool is_terminal; // the user is watching: draw a live bar
     bool bar_drawn;
+    bool same_kernels; // on all ranks
     double bar_time;
 } rundir_t;
 

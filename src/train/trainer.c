@@ -71,6 +71,8 @@ static void build(trainer_t *tr, bool keeps_wires)
     objective_build(&tr->d, m, STEP_D, leaf);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
+    if (conf->train.ema == 0) params_share_average(&m->f);
+    params_share_average(&m->d);
     side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of DAE and G", tr->plan.my_leaves);
     side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D1 and D2", tr->plan.my_leaves);
     plan_objective(tr, &tr->g, &tr->f_side, keeps_wires);
