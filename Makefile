@@ -83,19 +83,26 @@ packages:
 test-packages:
 	$(call install,$(TEST_PACKAGES))
 
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @echo '  $1'
+
 $(PROG): $(OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # FP contraction is off because plain and fast kernels, and one rank and many, must agree in every bit where they add in
 # the same order.
 $B/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -ffp-contract=off -MMD -MP $(CPPFLAGS) -c -o $@ $<
+	$(call say,$@)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -ffp-contract=off -MMD -MP $(CPPFLAGS) -c -o $@ $<
 
 define simd_rule
 $B/kernel/%.$1.o: src/kernel/simd/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) $$(WARN) -ffp-contract=fast $$(FLAGS_$1) -DISA=$1 -MMD -MP $$(CPPFLAGS) -c -o $$@ $$<
+	$$(call say,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(WARN) -ffp-contract=fast $$(FLAGS_$1) -DISA=$1 -MMD -MP $$(CPPFLAGS) -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
 
@@ -114,7 +121,8 @@ $B/op/registry.o $B/net/registry.o $B/loss/registry.o: $(REGISTRY)
 # Tests link everything but main.
 $B/tests/%: tests/%.c tests/test.h $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) -MMD -MP $(CPPFLAGS) -Itests $(LDFLAGS) -o $@ $< $(CORE) $(LDLIBS) $(shell pkg-config --libs cmocka)
+	$(call say,$@)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -MMD -MP $(CPPFLAGS) -Itests $(LDFLAGS) -o $@ $< $(CORE) $(LDLIBS) $(shell pkg-config --libs cmocka)
 
 tests: $(TEST)
 
@@ -124,7 +132,8 @@ $B/bench/reduce: analysis/bench/reduce.c
 $B/bench/conv: BENCH_LIBS = $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
 $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
+	$(call say,$@)
+	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
 
 # PARTS="a c": some of the tables; BENCH_ARGS=--quick: fewer repetitions.
 bench: packages

@@ -19,7 +19,7 @@ typedef struct {
 // it reads, how many products it takes, and of how many weights.  Arrays of point i start `stride` floats
 // after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the outputs: that
 // pixel is skipped.
-enum { KERNEL_LANES = 16, WINOGRAD_WEIGHTS = 36 };
+enum { KERNEL_LANES = 16, PRODUCT_PANEL = 16, WINOGRAD_WEIGHTS = 36 };
 enum { WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36 };       // 3x3, stride 1
 enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
 
@@ -61,6 +61,10 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
     X(void, norm_gradient,                                                                                 \
       (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,      \
        bool adds))                                                                                         \
+    /* C (m, PRODUCT_PANEL) = beta C + A (m, k) B (k, PRODUCT_PANEL), where BLIS has no kernel for it. */  \
+    X(void, product,                                                                                       \
+      (int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b, float beta,    \
+       float *c, size_t rs_c))                                                                             \
     /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                    \
     X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))    \
     X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                        \
@@ -80,16 +84,19 @@ extern const kernels_t *const *kernel_sets;
 extern int n_kernel_sets;
 // Chooses by DAGAN_ISA.  0, or -1 after fail() for a name that the machine does not run.
 int kernel_init(void);
-// Takes the set of that index, and names what runs: "avx512, BLIS zen3".
+// Takes the set of that index, and names what runs: "avx512, products by BLIS zen3".
 void kernel_take(int set);
 const char *kernel_text(void);
 
-// ---- products by BLIS's small-matrix kernel ----------------------------------------------------------
+// ---- products ----------------------------------------------------------------------------------------
 
+// By BLIS's kernel for small matrices, where it has one for this processor, else by our own.
+bool gemm_has_blis(void);
+void gemm_take_blis(bool wanted); // for tests
 // The processor that BLIS has chosen its kernels for.
 int gemm_arch(void);
 const char *gemm_arch_name(void);
-// Columns of a panel of B: BLIS's NR.
+// Columns of a panel of B: BLIS's NR, or PRODUCT_PANEL.
 int gemm_panel(void);
 // Floats of B (k, n) as panels, the last one filled up with zeros.
 size_t gemm_panels_size(size_t k, size_t n);

@@ -59,7 +59,11 @@ void kernel_take(int set)
 
 const char *kernel_text(void)
 {
-    static char text[64];
-    snprintf(text, sizeof text, "%s, BLIS %s", kernel->name, gemm_arch_name());
+    static char text[96];
+    if (gemm_has_blis())
+        snprintf(text, sizeof text, "%s, products by BLIS %s", kernel->name, gemm_arch_name());
+    else
+        snprintf(text, sizeof text, "%s, products its own (BLIS has none for %s)", kernel->name,
+                 gemm_arch_name());
     return text;
 }

@@ -1,5 +1,7 @@
 // Products by the kernel that BLIS uses for small matrices.  It reads A at any strides, so nothing is packed
-// but B, once; it computes a panel of NR columns over all rows, each element in one chain over k.
+// but B, once; it computes a panel of NR columns over all rows, each element in one chain over k.  BLIS 0.9
+// has such kernels for Haswell and Zen and their successors, not for others (Skylake-X, ARM): there
+// kernel/simd/product.c does the same.
 
 #include <blis.h>
 #include <string.h>
@@ -9,17 +11,29 @@
 enum { NARROW_ROWS = 60, PANEL_MAX = 64 };
 
 static cntx_t *context;
-static sgemmsup_ker_ft product;
-static int mr, nr;
+static sgemmsup_ker_ft blis_product; // NULL: our own
+static int mr, nr = PRODUCT_PANEL;
+
+bool gemm_has_blis(void)
+{
+    context = bli_gks_query_cntx();
+    bool by_rows = bli_cntx_l3_sup_ker_prefers_rows_dt(BLIS_FLOAT, BLIS_RRR, context);
+    dim_t rows = bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context);
+    dim_t columns = bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context);
+    return by_rows && rows > 0 && columns > 0 && columns <= PANEL_MAX;
+}
+
+void gemm_take_blis(bool wanted)
+{
+    bool takes = wanted && gemm_has_blis();
+    blis_product = takes ? bli_cntx_get_l3_sup_ker_dt(BLIS_FLOAT, BLIS_RRR, context) : NULL;
+    mr = takes ? (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context) : 1;
+    nr = takes ? (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context) : PRODUCT_PANEL;
+}
 
 __attribute__((constructor)) static void ask_blis(void)
 {
-    context = bli_gks_query_cntx();
-    product = bli_cntx_get_l3_sup_ker_dt(BLIS_FLOAT, BLIS_RRR, context);
-    mr = (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context);
-    nr = (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context);
-    CHECK(nr <= PANEL_MAX && bli_cntx_l3_sup_ker_prefers_rows_dt(BLIS_FLOAT, BLIS_RRR, context),
-          "BLIS's small-matrix kernel for this processor is of a kind that is not known here");
+    gemm_take_blis(true);
 }
 
 int gemm_arch(void)
@@ -66,9 +80,13 @@ static void panel_product(int m, int n, int k, const float *a, size_t rs_a, size
 {
     float one = 1;
     auxinfo_t aux = { 0 };
+    if (!blis_product) {
+        kernel->product(m, k, a, rs_a, cs_a, b, rs_b, beta, c, rs_c);
+        return;
+    }
     bli_auxinfo_set_ps_a((inc_t)rs_a * mr, &aux);
-    product(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, n, k, &one, (float *)a, (inc_t)rs_a, (inc_t)cs_a,
-            (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
+    blis_product(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, n, k, &one, (float *)a, (inc_t)rs_a, (inc_t)cs_a,
+                 (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
 }
 
 // BLIS computes a few left-over columns slowly: a whole panel is computed aside and the wanted ones are
