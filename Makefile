@@ -168,7 +168,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 format:
 	clang-format -i $(C_FILES)
 check-format:
-	clang-format --dry-run --Werror $(C_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 
 # An include of a layer to the right of one's own is an error; so is reaching into another layer's private headers.
 check-layers:
@@ -176,11 +176,11 @@ check-layers:
 
 # cppcheck does not see that CHECK ends the run, nor that scratch memory is untyped; the other two are false.
 lint: check-layers check-format $(REGISTRY)
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
 	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -DISA=generic -Iinclude src
-	clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
-	shellcheck --severity=warning tests/run tests/*.sh
+	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
+	@shellcheck --severity=warning tests/run tests/*.sh
 
 golden:
 	python3 tests/golden/make_golden.py

@@ -10,12 +10,16 @@ static const command_t *const commands[] = { &command_train, &command_check, &co
                                              &command_translate, &command_pack };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
+static void help_of(const command_t *command)
+{
+    printf("  dagan_mpi %s\n      %s\n", command->usage, command->help);
+}
+
 static void help(void)
 {
     printf("dagan_mpi %s: trains DA-GAN, unpaired image translation with attention, on MPI ranks\n\n",
            DAGAN_VERSION);
-    for (int i = 0; i < N_COMMANDS; i++)
-        printf("  dagan_mpi %s\n      %s\n", commands[i]->usage, commands[i]->help);
+    for (int i = 0; i < N_COMMANDS; i++) help_of(commands[i]);
     printf("  dagan_mpi --help [config] | --version\n      `--help config` lists every key of the "
            "configuration\n\n"
            "Run it under mpirun or srun, a rank for each core:  mpirun -np 4 dagan_mpi configs/faces.yaml\n"
@@ -50,6 +54,10 @@ static int run(const comm_t *c, int argc, char **argv)
         return EXIT_DONE;
     }
     const command_t *command = find(argv[1]);
+    if (command && argc > 2 && is(argv[argc - 1], "--help", "-h")) {
+        if (c->rank == 0) help_of(command);
+        return EXIT_DONE;
+    }
     if (command) return command->run(c, argc - 2, argv + 2);
     return command_train.run(c, argc - 1, argv + 1); // dagan_mpi CONFIG.yaml
 }
