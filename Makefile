@@ -6,7 +6,7 @@ LAYERS := base comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
-TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy
+TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 CC       := gcc
 CFLAGS   ?= -O3 -march=native -g
