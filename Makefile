@@ -29,7 +29,8 @@ TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
 NP      = $(shell nproc)
 
-.PHONY: all help run test tests asan memcheck format check-format check-layers lint golden data clean packages test-packages
+.PHONY: all help run test tests test-torch asan memcheck format check-format check-layers lint golden data \
+        clean packages test-packages torch-packages
 
 all: $(PROG)
 
@@ -38,6 +39,7 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make test-torch    that export_torch.py exports what translate does'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
 	@echo 'make lint          cppcheck, check-layers and check-format'
@@ -66,11 +68,13 @@ define install
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages: SHELL := /bin/bash
+packages test-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
+torch-packages:
+	$(call install,python3-torch)
 
 $(PROG): $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -101,6 +105,11 @@ $B/tests/%: tests/%.c tests/test.h $(CORE)
 tests: $(TEST)
 
 -include $(OBJ:.o=.d) $(TEST:=.d)
+
+# Apart from `make test`, because it needs PyTorch.
+test-torch: packages test-packages torch-packages
+	@$(MAKE) --no-print-directory $(PROG)
+	@tests/run torch
 
 # The sanitizers' tests run one at a time and slowly; what Open MPI leaks by design stands in tests/lsan.supp.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
