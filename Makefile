@@ -29,8 +29,8 @@ TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
 NP      = $(shell nproc)
 
-.PHONY: all help run test tests test-torch asan memcheck format check-format check-layers lint golden data \
-        clean packages test-packages torch-packages
+.PHONY: all help run test tests viewer test-viewer test-torch asan memcheck format check-format check-layers lint golden data \
+        clean packages test-packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -39,6 +39,8 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
+	@echo 'make test-viewer   the viewer in headless Chromium, on a small run'
 	@echo 'make test-torch    that export_torch.py exports what translate does'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
@@ -68,11 +70,13 @@ define install
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages torch-packages: SHELL := /bin/bash
+packages test-packages viewer-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
+viewer-packages:
+	$(call install,chromium)
 torch-packages:
 	$(call install,python3-torch)
 
@@ -106,7 +110,20 @@ tests: $(TEST)
 
 -include $(OBJ:.o=.d) $(TEST:=.d)
 
-# Apart from `make test`, because it needs PyTorch.
+# The viewer is one HTML file: browsers load nothing else from a disk.
+viewer: build/viewer.html
+	@echo 'build/viewer.html: open it in a browser'
+build/viewer.html: $(addprefix analysis/viewer/,build.mjs index.html viewer.css $(notdir $(wildcard analysis/viewer/*.js))) \
+                   analysis/viewer/node_modules/.package-lock.json
+	node analysis/viewer/build.mjs $@
+analysis/viewer/node_modules/.package-lock.json: analysis/viewer/package-lock.json
+	@command -v npm >/dev/null || { echo 'please install node and npm'; exit 1; }
+	cd analysis/viewer && npm ci --no-audit --no-fund
+
+# Apart from `make test`, because they need a browser, and PyTorch.
+test-viewer: packages viewer-packages viewer
+	@$(MAKE) --no-print-directory $(PROG)
+	@tests/run viewer
 test-torch: packages test-packages torch-packages
 	@$(MAKE) --no-print-directory $(PROG)
 	@tests/run torch
