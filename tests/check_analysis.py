@@ -192,7 +192,9 @@ def check_report(html, run, source, target, program):
         all(w in page.text["evaluation"] for w in ("kid", "0.0123", "multiple", "0.083", "4.5e-5")),
         page.text["evaluation"],
     )
-    check("report: the log's first lines are", "in 8 leaves of 1" in page.text["machine"], page.text["machine"][:400])
+    machine = page.text["machine"]
+    check("report: the log's first lines are", "in 8 leaves of 1" in machine, machine[:400])
+    check("report: the machine is", re.search(r"ranks on \S+ x 2\b", machine), machine[:400])
 
 
 # ---- attention ---------------------------------------------------------------------------------------

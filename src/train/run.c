@@ -78,7 +78,7 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     tr->waited_data = tr->waited_comm = 0;
 }
 
-static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
+static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
@@ -90,6 +90,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
                    1048576);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps);
+    rundir_say(r, "ranks on %s", machine);
     if (p->grown)
         rundir_say(r, "batch grown from %d to %d for %d ranks: %ld steps see as many pairs, rates x %.3g",
                    conf->train.batch, p->batch, tr->comm->size, p->steps, p->rate_scale);
@@ -161,6 +162,7 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     trainer_t *tr = alloc(1, sizeof *tr);
     rundir_t r = { .lock = -1 };
     bool found = false;
+    char machine[MACHINE_TEXT];
     int status = EXIT_USER;
     catch_signals();
     if (trainer_init(tr, c, conf, dump != NULL)) goto out;
@@ -172,7 +174,8 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     }
     int bad = c->rank == 0 ? rundir_begin(&r, tr) : 0;
     if (comm_agree(c, bad, error_text())) goto out;
-    if (c->rank == 0) say_plan(&r, tr, found);
+    machine_text(machine, sizeof machine, c);
+    if (c->rank == 0) say_plan(&r, tr, machine, found);
     tr->began = now();
     int end = loop(tr, &r);
     status = finish(tr, &r, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);

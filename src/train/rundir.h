@@ -6,7 +6,7 @@
 
 #include "dagan/train.h"
 
-enum { TIME_TEXT = 48 };
+enum { TIME_TEXT = 48, MACHINE_TEXT = 1024 };
 
 typedef struct {
     const char *dir;
@@ -31,6 +31,8 @@ void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(prin
 void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
 // The bar, at most five times a second.  Rank 0.
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta);
+// "node01 x 16, node02 x 16; PROCESSOR, 64 cores": where the ranks are.  Collective.
+void machine_text(char *text, size_t size, const comm_t *c);
 // 3725 -> "1h02m"; writes into text[TIME_TEXT].
 const char *time_text(char *text, double seconds);
 
