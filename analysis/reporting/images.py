@@ -151,7 +151,8 @@ def regions(run, shown, trouble, count):
         if images.outputs is not None:
             what = "s and F(s)" if domain == "source" else "t and F(t)"
         out.append(f"<h3>{esc(images.split.name)}: {what}</h3>{error_table(images)}")
-        out.append(note(f"{count} images, evenly spaced in the split.") + cards(images, images.spread(count)))
+        rows = images.spread(count)
+        out.append(note(f"{len(rows)} images, evenly spaced in the split.") + cards(images, rows))
         worst = images.worst(WORST)
         if len(worst):
             farthest = "Those whose regions lie farthest off, by the standard of each region."
