@@ -6,7 +6,7 @@ LAYERS := base kernel comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
-TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy
+TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 
 CC       := gcc
 CFLAGS   ?= -O3 -g
@@ -39,7 +39,8 @@ NP      = $(shell nproc)
 # Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: all help run test tests bench asan memcheck format check-format check-layers lint golden data clean packages test-packages
+.PHONY: all help run test tests viewer test-viewer test-torch bench asan memcheck format check-format check-layers lint golden \
+        data clean packages test-packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -48,6 +49,9 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
+	@echo 'make test-viewer   the viewer in headless Chromium, on a small run'
+	@echo 'make test-torch    that export_torch.py exports what translate does'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
@@ -77,11 +81,15 @@ define install
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages: SHELL := /bin/bash
+packages test-packages viewer-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
+viewer-packages:
+	$(call install,chromium)
+torch-packages:
+	$(call install,python3-torch)
 
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -141,6 +149,24 @@ bench: packages
 	@$(PYTHON) analysis/bench.py --build $B $(BENCH_ARGS) $(PARTS)
 
 -include $(OBJ:.o=.d) $(TEST:=.d)
+
+# The viewer is one HTML file: browsers load nothing else from a disk.
+viewer: build/viewer.html
+	@echo 'build/viewer.html: open it in a browser'
+build/viewer.html: $(addprefix analysis/viewer/,build.mjs index.html viewer.css $(notdir $(wildcard analysis/viewer/*.js))) \
+                   analysis/viewer/node_modules/.package-lock.json
+	node analysis/viewer/build.mjs $@
+analysis/viewer/node_modules/.package-lock.json: analysis/viewer/package-lock.json
+	@command -v npm >/dev/null || { echo 'please install node and npm'; exit 1; }
+	cd analysis/viewer && npm ci --no-audit --no-fund
+
+# Apart from `make test`, because they need a browser, and PyTorch.
+test-viewer: packages viewer-packages viewer
+	@$(MAKE) --no-print-directory $(PROG)
+	@tests/run viewer
+test-torch: packages test-packages torch-packages
+	@$(MAKE) --no-print-directory $(PROG)
+	@tests/run torch
 
 # The sanitizers' tests run one at a time and slowly; what Open MPI leaks by design stands in tests/lsan.supp.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

@@ -91,7 +91,7 @@ static bool agree_kernels(const comm_t *c)
     return x[1] == -x[2];
 }
 
-static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
+static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
@@ -103,6 +103,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, bool resumed)
                    1048576);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps);
+    rundir_say(r, "ranks on %s", machine);
     rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
                omp_get_max_threads() > 1 ? "s" : "", kernel_text());
     if (!r->same_kernels)
@@ -179,6 +180,7 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     trainer_t *tr = alloc(1, sizeof *tr);
     rundir_t r = { .lock = -1 };
     bool found = false;
+    char machine[MACHINE_TEXT];
     int status = EXIT_USER;
     catch_signals();
     if (trainer_init(tr, c, conf, dump != NULL)) goto out;
@@ -191,7 +193,8 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     }
     int bad = c->rank == 0 ? rundir_begin(&r, tr) : 0;
     if (comm_agree(c, bad, error_text())) goto out;
-    if (c->rank == 0) say_plan(&r, tr, found);
+    machine_text(machine, sizeof machine, c);
+    if (c->rank == 0) say_plan(&r, tr, machine, found);
     tr->began = now();
     profile_t profile;
     if (conf->log.profile) profile_start(c, &profile);

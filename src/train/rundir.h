@@ -6,7 +6,7 @@
 
 #include "dagan/train.h"
 
-enum { TIME_TEXT = 48 };
+enum { TIME_TEXT = 48, MACHINE_TEXT = 1024 };
 
 typedef struct {
     const char *dir;
@@ -39,6 +39,9 @@ typedef struct {
 } profile_t;
 void profile_start(const comm_t *c, profile_t *p);
 int profile_write(const comm_t *c, const profile_t *p, const char *dir);
+
+// "node01 x 16, node02 x 16; PROCESSOR, 64 cores": where the ranks are.  Collective.
+void machine_text(char *text, size_t size, const comm_t *c);
 
 // 3725 -> "1h02m"; writes into text[TIME_TEXT].
 const char *time_text(char *text, double seconds);

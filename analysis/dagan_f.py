@@ -1,0 +1,170 @@
+"""F = G o DAE in PyTorch: what export_torch.py wrote, as a module.  Needs torch alone.
+
+    from dagan_f import load
+    f = load("exported")          # the folder with f.pt and f.json
+    y, centres = f(x)             # x, y (n, 3, size, size) in [-1, 1]; centres (n, N', 2): x, y in pixels
+
+Parameters have the names of the checkpoint: "dae.enc.c0.weight" is /ema/dae/enc/c0/weight.  Pixel 0 is centred at 0.0.
+"""
+import json
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+STRIDE = 4  # pixels per cell of the feature map
+WINDOW_STEP = 4  # windows of mode crop start at multiples of it
+
+
+def norm(kind, channels, groups):
+    """Statistics are those of one image; affine parameters for each channel."""
+    n = {"instance": channels, "group": min(channels, groups), "layer": 1}
+    return nn.Identity() if kind == "none" else nn.GroupNorm(n[kind], channels, eps=1e-5)
+
+
+def conv(inputs, outputs, kernel, stride=1, before=None):
+    """A convolution; a norm that follows (`before`) makes its bias superfluous."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=before in (None, "none"))
+
+
+class Residual(nn.Module):
+    def __init__(self, c, kind, groups):
+        super().__init__()
+        self.conv1, self.norm1 = conv(c, c, 3, before=kind), norm(kind, c, groups)
+        self.conv2, self.norm2 = conv(c, c, 3, before=kind), norm(kind, c, groups)
+
+    def forward(self, x):
+        return x + self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(x)))))
+
+
+class ResnetEncoder(nn.Module):
+    """model.encoder: resnet"""
+
+    def __init__(self, s):
+        super().__init__()
+        w, kind, groups = s["width"], s["norm_dae"], s["groups"]
+        self.c0, self.n0 = conv(3, w, 3, before=kind), norm(kind, w, groups)
+        self.c1, self.n1 = conv(w, 2 * w, 3, 2, before=kind), norm(kind, 2 * w, groups)
+        self.c2, self.n2 = conv(2 * w, 4 * w, 3, 2, before=kind), norm(kind, 4 * w, groups)
+        self.res = nn.ModuleList([Residual(4 * w, kind, groups)])
+
+    def forward(self, x):
+        for c, n in ((self.c0, self.n0), (self.c1, self.n1), (self.c2, self.n2)):
+            x = functional.relu(n(c(x)))
+        return self.res[0](x)
+
+
+class SoftargmaxLocaliser(nn.Module):
+    """model.localiser: softargmax.  The expected position under a softmax over the cells of each region's map."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.conv, self.out = conv(4 * s["width"], 4 * s["width"], 3), conv(4 * s["width"], s["regions"], 1)
+
+    def forward(self, features):
+        p = self.out(functional.relu(self.conv(features)))
+        p = p.flatten(2).softmax(2).view_as(p)
+        at = [(torch.arange(n, dtype=p.dtype, device=p.device) + 0.5) * STRIDE - 0.5 for n in p.shape[2:]]
+        return torch.stack([(p.sum(2) * at[1]).sum(2), (p.sum(3) * at[0]).sum(2)], 2)
+
+
+class FcLocaliser(nn.Module):
+    """model.localiser: fc.  A sigmoid over the image's extent."""
+
+    def __init__(self, s):
+        super().__init__()
+        self.size, c = s["size"], 4 * s["width"]
+        self.hidden, self.out = nn.Conv2d(c, c, s["size"] // STRIDE), nn.Conv2d(c, 2 * s["regions"], 1)
+
+    def forward(self, features):
+        x = self.out(functional.relu(self.hidden(features))).flatten(1).unflatten(1, (-1, 2))
+        return self.size * torch.sigmoid(x) - 0.5
+
+
+ENCODERS = {"resnet": ResnetEncoder}
+LOCALISERS = {"softargmax": SoftargmaxLocaliser, "fc": FcLocaliser}
+
+
+def soft_box(centres, size, half, k):
+    """Eqs. 2 and 4: (n, N', 1, size, size)."""
+    p = torch.arange(size, dtype=centres.dtype, device=centres.device)
+    c = centres[..., None]  # (n, N', 2, 1)
+    m = torch.sigmoid(k * (p - (c - half))) - torch.sigmoid(k * (p - (c + half)))
+    return (m[:, :, 1, :, None] * m[:, :, 0, None, :])[:, :, None]
+
+
+class DAE(nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        self.s, self.enc, self.loc = s, ENCODERS[s["encoder"]](s), LOCALISERS[s["localiser"]](s)
+        side = math.ceil(2 * s["half"] + 4 / s["sharpness"] + WINDOW_STEP)
+        side = min(-(-side // WINDOW_STEP) * WINDOW_STEP, s["size"])
+        self.window = s["size"] if s["mode"] == "mask" else s["window"] or side
+
+    def instances(self, regions, centres):
+        """E of (k, 3, size, size) regions; in mode crop of the window around each, pasted back at its place."""
+        size, side = self.s["size"], self.window
+        if side == size:
+            return self.enc(regions)
+        first = torch.floor((centres.double() + 0.5 - side / 2) / WINDOW_STEP + 0.5).long() * WINDOW_STEP
+        left, top = first.clamp(0, size - side).unbind(1)
+
+        def place(step, cells):
+            """Indices (k, 1, 1), (k, rows, 1), (k, 1, columns) of the window at one cell for each `step` pixels."""
+            at = torch.arange(cells, device=left.device)
+            k = torch.arange(len(left), device=left.device)
+            return k[:, None, None], (top // step)[:, None, None] + at[:, None], (left // step)[:, None, None] + at
+
+        k, y, x = place(1, side)
+        inside = self.enc(regions[k, :, y, x].permute(0, 3, 1, 2))
+        whole = inside.new_zeros(len(left), size // STRIDE, size // STRIDE, inside.shape[1])
+        whole[place(STRIDE, side // STRIDE)] = inside.permute(0, 2, 3, 1)
+        return whole.permute(0, 3, 1, 2)
+
+    def forward(self, x):
+        """E(X), the centres (n, N', 2) and the instances (n, N', c, h, w) of Eq. 3."""
+        centres = self.loc(features := self.enc(x))
+        regions = x[:, None] * soft_box(centres, self.s["size"], self.s["half"], self.s["sharpness"])
+        return (
+            features,
+            centres,
+            self.instances(regions.flatten(0, 1), centres.flatten(0, 1)).unflatten(0, centres.shape[:2]),
+        )
+
+
+class Generator(nn.Module):
+    def __init__(self, s):
+        super().__init__()
+        w, kind, groups = s["width"], s["norm_g"], s["groups"]
+        self.fuse, self.nf = conv((1 + s["regions"]) * 4 * w, 4 * w, 1, before=kind), norm(kind, 4 * w, groups)
+        self.res = nn.ModuleList(Residual(4 * w, kind, groups) for _ in range(s["residuals"]))
+        self.u1, self.m1 = conv(4 * w, 2 * w, 3, before=kind), norm(kind, 2 * w, groups)
+        self.u2, self.m2 = conv(2 * w, w, 3, before=kind), norm(kind, w, groups)
+        self.out = conv(w, 3, 7)
+
+    def forward(self, features, instances):
+        x = functional.relu(self.nf(self.fuse(torch.cat([features, instances.flatten(1, 2)], 1))))
+        for block in self.res:
+            x = block(x)
+        for u, m in ((self.u1, self.m1), (self.u2, self.m2)):
+            x = functional.relu(m(u(functional.interpolate(x, scale_factor=2, mode="nearest"))))
+        return torch.tanh(self.out(x))
+
+
+class F(nn.Module):
+    def __init__(self, settings):
+        super().__init__()
+        self.dae, self.g = DAE(settings), Generator(settings)
+
+    def forward(self, x):
+        features, centres, instances = self.dae(x)
+        return self.g(features, instances), centres
+
+
+def load(folder):
+    folder = Path(folder)
+    f = F(json.loads((folder / "f.json").read_text()))
+    f.load_state_dict(torch.load(folder / "f.pt", map_location="cpu"))
+    return f.eval()

@@ -1,0 +1,194 @@
+"""What dagan_mpi leaves on disk, as Python values: checkpoints, data sets, metrics.  Shared by the scripts beside it.
+
+Centres are x, y in pixels of the image; pixel 0 is centred at 0.0, so an image of 64 pixels runs from -0.5 to 63.5.
+"""
+import csv
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from region_error import bindings
+
+ROOT = Path(__file__).resolve().parent.parent
+# Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/train/draw.c).
+COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"]
+
+
+def mistake(text):
+    """Ends the script as dagan_mpi ends: one line, status 1."""
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {text}")
+
+
+def open_hdf5(path):
+    try:
+        return h5py.File(path)
+    except OSError as e:
+        return mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else e.strerror or 'no such file'}")
+
+
+def plain(value):
+    """An HDF5 attribute as a Python value."""
+    value = value.decode() if isinstance(value, bytes) else value
+    return value.item() if isinstance(value, np.generic) else value
+
+
+# ---- configuration -----------------------------------------------------------------------------------
+
+
+def scalar(text):
+    if text.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in int, float:
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def config_values(text):
+    """{"train.batch": 8, ...} of the YAML that dagan_mpi writes: nested by two spaces, one KEY: VALUE a line."""
+    values, path = {}, []
+    for line in text.splitlines():
+        indent, key, value = re.fullmatch(r'( *)("(?:[^"\\]|\\.)*"|[^ :]+):(?: (.*))?', line).groups()
+        path[len(indent) // 2 :] = [str(scalar(key)) if key[0] == '"' else key]
+        if value is not None and value != "{}":
+            values[".".join(path)] = scalar(value)
+    return values
+
+
+# ---- checkpoints -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Attention:
+    """Where the regions of each training image of a domain were at its last visit."""
+
+    centres: np.ndarray  # (n, N', 2)
+    step: np.ndarray  # (n), -1 never visited
+    half: float
+    sharpness: float
+    size: int  # side of the images in pixels
+    bound: dict  # {"eyes": 0}: labels bound to one region
+    data: tuple  # (file, group, split)
+
+    @property
+    def seen(self):
+        return self.step >= 0
+
+    @property
+    def regions(self):
+        return self.centres.shape[1]
+
+    def name(self, region):
+        """'0 eyes', or '0' where no label is bound to the region."""
+        return " ".join([str(region), ", ".join(k for k, r in self.bound.items() if r == region)]).strip()
+
+
+class Checkpoint:
+    def __init__(self, path):
+        self.path = Path(path)
+        self.file = open_hdf5(path)
+        self.attrs = {k: plain(v) for k, v in self.file.attrs.items()}
+        if self.attrs.get("format") != "dagan-checkpoint":
+            mistake(f"{path}: format is {self.attrs.get('format')!r}, wanted 'dagan-checkpoint'")
+        if self.attrs.get("version") != 1 or not self.attrs.get("complete"):
+            found = f"version is {self.attrs.get('version')}, complete is {self.attrs.get('complete')}"
+            mistake(f"{path}: {found}; wanted 1 and 1")
+        self.step = self.attrs["step"]
+        self.config = config_values(self.attrs["config"])
+
+    def attention(self, domain):
+        g = self.file[f"attention/{domain}"]
+        a = {k: plain(v) for k, v in g.attrs.items()}
+        file, path = a["data"].rsplit(":", 1)
+        return Attention(
+            g["centres"][:],
+            g["step"][:],
+            a["half"],
+            a["sharpness"],
+            a["image_size"],
+            bindings(a["labels"]),
+            (file, *path.strip("/").rsplit("/", 1)),
+        )
+
+    def metrics(self):
+        return {name: x[:] for name, x in self.file["metrics"].items()}
+
+
+def checkpoints(run):
+    """The checkpoints kept in a run directory, oldest first."""
+    return [Checkpoint(p) for p in sorted(Path(run).glob("ckpt-*.h5"))]
+
+
+# ---- data sets ---------------------------------------------------------------------------------------
+
+
+class Split:
+    """One split of one domain: images (n, h, w, 3), labels by name, boxes of parts where the data set has them."""
+
+    def __init__(self, file, group, split):
+        self.name = f"{group}/{split}"
+        self.file = open_hdf5(file)
+        if self.name not in self.file:
+            mistake(f"{file}: has no group {self.name}")
+        self.domain = {k: plain(v) for k, v in self.file[group].attrs.items()}
+        here = self.file[self.name]
+        self.images = here["images"]
+        self.parts = {k: x[:] for k, x in here.get("parts", {}).items()}
+
+    def rows(self, rows):
+        """The images of some rows, in the order asked for."""
+        order, place = np.unique(rows, return_inverse=True)
+        return self.images[list(order)][place]
+
+
+def find_data(name, instead=None):
+    """The path of a data set named in a configuration: where dagan_mpi was started, else in the project."""
+    tried = [Path(instead)] if instead else [Path(name), ROOT / name]
+    return next((p for p in tried if p.exists()), None)
+
+
+def part_of(attention, parts):
+    """{"eyes": 0}: the parts whose name is that of a label bound to one region."""
+    return {name: region for name, region in attention.bound.items() if name in parts}
+
+
+# ---- metrics -----------------------------------------------------------------------------------------
+
+
+def read_metrics(path):
+    """The columns of a run's metrics.csv, or of a checkpoint."""
+    path = Path(path)
+    if path.suffix == ".h5":
+        return Checkpoint(path).metrics()
+    path = path / "metrics.csv" if path.is_dir() else path
+    try:
+        with open(path, newline="") as f:
+            head, *rows = list(csv.reader(f)) or [[]]
+    except OSError as e:
+        mistake(f"{path}: {e.strerror}")
+    rows = [r for r in rows if len(r) == len(head)]  # the last line of a running job may be half written
+    if not rows or "step" not in head:
+        mistake(f"{path}: holds no rows of metrics")
+    return dict(zip(head, np.array(rows, float).T))
+
+
+def computed(name, y):
+    """Losses stand at 0 while their step has not begun (label_warmup): these rows say nothing."""
+    begin = np.argmax(y != 0) if name.startswith(("loss_", "norm_")) and np.any(y != 0) else 0
+    return np.arange(len(y)) >= begin
+
+
+def smoothed(y, n):
+    """Running mean over n rows around each row, fewer at the ends."""
+    sums, at = np.concatenate([[0], np.cumsum(y)]), np.arange(len(y))
+    first, end = np.maximum(at - n // 2, 0), np.minimum(at + n // 2 + 1, len(y))
+    return (sums[end] - sums[first]) / (end - first)

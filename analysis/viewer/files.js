@@ -1,0 +1,178 @@
+// The files that are open, and what can be looked at in them.
+//
+// A set is a list of images with the times at which their regions are known: the training images of a domain, known to
+// each checkpoint (/attention), or the images that `translate` was given, known to each of its files.
+
+export const COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"];
+
+const worker = new Worker(URL.createObjectURL(new Blob([document.getElementById("worker").textContent])));
+const waiting = new Map();
+let tickets = 0;
+worker.onmessage = ({ data: { ticket, result, error } }) => {
+  const { resolve, reject } = waiting.get(ticket);
+  waiting.delete(ticket);
+  if (error) reject(new Error(error));
+  else resolve(result);
+};
+function call(name, ...args) {
+  const ticket = ++tickets;
+  return new Promise((resolve, reject) => {
+    waiting.set(ticket, { resolve, reject });
+    worker.postMessage({ ticket, name, args });
+  });
+}
+
+export const files = []; // { id, name, size, kind, ... } as worker.js describes them
+let ids = 0;
+
+// Opens one file; throws with a sentence about it.  The same file opened again replaces the old one.
+export async function openFile(file) {
+  const old = files.find((f) => f.name === file.name && f.bytes === file.size && f.changed === file.lastModified);
+  const id = ++ids;
+  let about;
+  try {
+    about = await call("open", id, file);
+  } catch (error) {
+    throw new Error(`${file.name} ${error.message}`);
+  }
+  if (old) await closeFile(old.id);
+  files.push({ id, name: file.name, bytes: file.size, changed: file.lastModified, ...about });
+}
+
+export async function closeFile(id) {
+  const i = files.findIndex((f) => f.id === id);
+  files.splice(i, 1);
+  await call("close", id);
+}
+
+// ---- sets ----------------------------------------------------------------------------------------------
+
+const baseName = (path) => path.split("/").pop();
+
+// The step of the checkpoint that made a translation, as far as its name tells.
+function stepOf(t) {
+  const name = baseName(t.checkpoint);
+  const digits = /^ckpt-0*(\d+)\.h5$/.exec(name);
+  return digits ? +digits[1] : (files.find((f) => f.kind === "checkpoint" && f.name === name)?.step ?? null);
+}
+
+const matches = new Map(); // "translation file path" -> promise of whether they hold the same images
+function isMadeOf(t, s) {
+  const key = `${t.id} ${s.images.file} ${s.images.path}`;
+  if (s.n !== t.n || s.size !== t.size) return false;
+  if (!matches.has(key)) matches.set(key, call("same", t.id, "inputs", s.images.file, s.images.path, t.n));
+  return matches.get(key);
+}
+
+// Everything that can be looked at: { key, title, n, size, images, labels, parts, frames }; and what is missing.
+export async function findSets() {
+  const sets = files.filter((f) => f.kind === "data").flatMap(dataSets);
+  const notes = files.filter((f) => f.kind === "checkpoint").flatMap((c) => addCheckpoint(sets, c));
+  for (const t of files.filter((f) => f.kind === "translation")) await addTranslation(sets, t);
+  const byStep = (a, b) => (a.at ?? Infinity) - (b.at ?? Infinity) || a.name.localeCompare(b.name);
+  for (const s of sets) s.frames.sort(byStep);
+  return { sets, notes: [...new Set(notes)] };
+}
+
+function dataSets(d) {
+  return d.splits.map((s) => {
+    const isTaken = files.some((f) => f.kind === "data" && f.id < d.id && f.splits.some((x) => x.path === s.path));
+    const key = isTaken ? `${s.path} of ${d.name}` : s.path;
+    return { ...s, key, title: key, file: d, frames: [], images: { file: d.id, path: `${s.path}/images` } };
+  });
+}
+
+// Returns what there is to say.
+function addCheckpoint(sets, c) {
+  return c.domains.flatMap((a) => {
+    const [, file, path] = /^(.*):\/*(.*?)$/.exec(a.data);
+    const there = sets.filter((s) => s.path === path);
+    const fitting = there.filter((s) => s.n === a.n && s.size === a.size);
+    const home = fitting.find((s) => s.file?.name === baseName(file)) ?? fitting[0];
+    home?.frames.push({ ...a, name: c.name, at: c.step, visited: a.step, outputs: null });
+    if (home) return [];
+    if (!there.length) return [`${c.name} knows regions of ${path}: open ${baseName(file)} too`];
+    return [`${c.name} knows ${a.n} images of ${path}, the data set has ${there[0].n}`];
+  });
+}
+
+async function addTranslation(sets, t) {
+  let home = null;
+  for (const s of sets) if (!home && (await isMadeOf(t, s))) home = s;
+  if (!home) {
+    const title = `what ${t.name} was made of`;
+    const images = { file: t.id, path: "inputs" };
+    home = { key: title, title, n: t.n, size: t.size, labels: {}, parts: {}, frames: [], images };
+    sets.push(home);
+  }
+  const outputs = { file: t.id, path: "outputs" };
+  home.frames.push({ ...t, at: stepOf(t), sharpness: sharpnessOf(t), visited: null, outputs });
+}
+
+// A translation does not say k of Eq. 4; a checkpoint of the same regions does.
+function sharpnessOf(t) {
+  const c = files.find(
+    (f) => f.kind === "checkpoint" && f.domains[0].half === t.half && f.domains[0].regions === t.regions,
+  );
+  return c?.domains[0].sharpness ?? 1;
+}
+
+// ---- images --------------------------------------------------------------------------------------------
+
+const CACHE_MAX = 4000; // images kept
+const TOGETHER = 64; // images asked for at once
+const cache = new Map(); // "file path row" -> { bitmap, pixels }, least recently used first
+const wanted = new Map(); // "file path" -> rows
+let onArrival = () => {};
+export const whenImagesArrive = (f) => {
+  onArrival = f;
+};
+
+// The image { pixels: ImageData, bitmap }, or null: then it has been asked for, and whenImagesArrive tells.
+export function image(where, row) {
+  const key = `${where.file} ${where.path} ${row}`;
+  const found = cache.get(key);
+  if (found) {
+    cache.delete(key);
+    cache.set(key, found);
+    return found.bitmap ? found : null;
+  }
+  cache.set(key, {});
+  const name = `${where.file} ${where.path}`;
+  if (!wanted.size) queueMicrotask(fetchWanted);
+  wanted.set(name, [...(wanted.get(name) ?? []), row]);
+  return null;
+}
+
+async function fetchWanted() {
+  const lists = [...wanted];
+  wanted.clear();
+  for (const [name, list] of lists)
+    for (let i = 0; i < list.length; i += TOGETHER) await fetchRows(name, list.slice(i, i + TOGETHER));
+}
+
+async function fetchRows(name, list) {
+  const [file, path] = [+name.split(" ")[0], name.slice(name.indexOf(" ") + 1)];
+  let bytes;
+  try {
+    bytes = await call("rows", file, path, list);
+  } catch {
+    list.forEach((row) => cache.delete(`${name} ${row}`)); // its file was closed meanwhile
+    return;
+  }
+  const each = bytes.length / list.length;
+  const side = Math.sqrt(each / 3);
+  for (const [i, row] of list.entries()) {
+    const pixels = new ImageData(side, side);
+    for (let p = 0; p < side * side; p++) {
+      for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[i * each + 3 * p + c];
+      pixels.data[4 * p + 3] = 255;
+    }
+    cache.set(`${name} ${row}`, { pixels, bitmap: await createImageBitmap(pixels) });
+  }
+  for (const key of cache.keys()) {
+    if (cache.size <= CACHE_MAX) break;
+    cache.delete(key);
+  }
+  onArrival();
+}

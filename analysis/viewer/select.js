@@ -1,0 +1,116 @@
+// Which images of a set are shown and in what order, and how far their regions lie from their parts.
+// Centres are x, y in pixels and pixel 0 is centred at 0.0; boxes of parts are x0 y0 x1 y1, half open, -1 where absent.
+
+// [[part, region]]: the parts of the data set to which a region is bound.
+export function boundParts(set, frame) {
+  return frame ? Object.entries(frame.bound).filter(([name]) => set.parts[name]) : [];
+}
+
+export const isKnown = (frame, row) => !frame.visited || frame.visited[row] >= 0;
+
+export function partBox(set, part, row) {
+  const b = set.parts[part].subarray(4 * row, 4 * row + 4);
+  return b[0] < 0 ? null : { left: b[0] - 0.5, top: b[1] - 0.5, right: b[2] - 0.5, bottom: b[3] - 0.5 };
+}
+
+export function centre(frame, row, region) {
+  const i = 2 * (row * frame.regions + region);
+  return { x: frame.centres[i], y: frame.centres[i + 1] };
+}
+
+// Pixels from the region's centre to its part's; NaN where there is no such part or the image was never seen.
+export function distance(set, frame, part, row) {
+  const box = partBox(set, part, row);
+  if (!box || !isKnown(frame, row)) return NaN;
+  const c = centre(frame, row, frame.bound[part]);
+  return Math.hypot(c.x - (box.left + box.right) / 2, c.y - (box.top + box.bottom) / 2);
+}
+
+export function isInside(set, frame, part, row) {
+  const box = partBox(set, part, row);
+  const c = centre(frame, row, frame.bound[part]);
+  return c.x >= box.left && c.x <= box.right && c.y >= box.top && c.y <= box.bottom;
+}
+
+// ---- filter and order ----------------------------------------------------------------------------------
+
+// `filters`: Map of label -> Set of classes, any of which will do; all labels must agree.
+export function filtered(set, filters, except = null) {
+  const tests = [...filters].filter(([name, classes]) => name !== except && classes.size && set.labels[name]);
+  const rows = [];
+  for (let row = 0; row < set.n; row++)
+    if (tests.every(([name, classes]) => classes.has(set.labels[name].values[row]))) rows.push(row);
+  return rows;
+}
+
+// How many rows each class of a label has, among those that the other labels let through.
+export function counts(set, filters, label) {
+  const n = new Map();
+  for (const row of filtered(set, filters, label)) {
+    const k = set.labels[label].values[row];
+    n.set(k, (n.get(k) ?? 0) + 1);
+  }
+  return n;
+}
+
+// The orders to choose from: { key, title, of(row) }; larger first, NaN last.
+export function orders(set, frame) {
+  const list = [{ key: "row", title: "row", of: (row) => -row }];
+  const parts = boundParts(set, frame);
+  for (const [part, region] of parts)
+    list.push({
+      key: `error ${part}`,
+      title: `distance: ${part}`,
+      region,
+      of: (row) => distance(set, frame, part, row),
+    });
+  if (parts.length > 1) {
+    // Distances count in units of their part's median, or the largest part would decide alone.
+    const scale = new Map(parts.map(([part]) => [part, median(distances(set, frame, part, range(set.n))) || 1]));
+    const worst = (row) =>
+      Math.max(...parts.map(([part]) => distance(set, frame, part, row) / scale.get(part)).filter((d) => d >= 0), -1);
+    list.push({ key: "worst", title: "distance: the worst, against the usual", of: worst });
+  }
+  if (frame?.visited) list.push({ key: "visit", title: "last visit", of: (row) => frame.visited[row] });
+  return list;
+}
+
+export function ordered(rows, order, reversed) {
+  const score = new Map(rows.map((row) => [row, order.of(row)]));
+  const sign = reversed ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const x = score.get(a);
+    const y = score.get(b);
+    if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y) || a - b;
+    return sign * (y - x) || a - b;
+  });
+}
+
+// ---- statistics ----------------------------------------------------------------------------------------
+
+const range = (n) => Array.from({ length: n }, (_, i) => i);
+
+export function median(values) {
+  const v = [...values].sort((a, b) => a - b);
+  const n = v.length;
+  return n ? (v[(n - 1) >> 1] + v[n >> 1]) / 2 : NaN;
+}
+
+function distances(set, frame, part, rows) {
+  return rows.map((row) => distance(set, frame, part, row)).filter((d) => d >= 0);
+}
+
+// Over some rows: { n, median, inside } of a part.  Remembered for as long as the array of rows lives.
+const remembered = new WeakMap(); // rows -> Map of frame -> { part: statistics }
+export function statistics(set, frame, part, rows) {
+  if (!remembered.has(rows)) remembered.set(rows, new Map());
+  const of = remembered.get(rows);
+  if (!of.has(frame)) of.set(frame, {});
+  return (of.get(frame)[part] ??= compute(set, frame, part, rows));
+}
+
+function compute(set, frame, part, rows) {
+  const there = rows.filter((row) => distance(set, frame, part, row) >= 0);
+  const inside = there.filter((row) => isInside(set, frame, part, row)).length / there.length;
+  return { n: there.length, median: median(distances(set, frame, part, there)), inside };
+}

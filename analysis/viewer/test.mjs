@@ -1,0 +1,351 @@
+// The viewer in headless Chromium on a real run: node test.mjs PAGE DATA CHECKPOINT... TRANSLATION...
+// The checkpoints are of one run, oldest first, the translations theirs of DATA:/adventurer/test.  What the page shows
+// is compared with what the files hold, read here by h5wasm for Node and computed anew.
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import h5wasm from "h5wasm/node";
+import { chromium } from "playwright-core";
+
+const [page_file, data, ...others] = process.argv.slice(2).map((name) => resolve(name));
+const checkpoints = others.filter((name) => basename(name).startsWith("ckpt-"));
+const translations = others.filter((name) => !checkpoints.includes(name));
+
+let failed = 0;
+function check(name, good, found = "") {
+  if (!good) failed++;
+  console.log(
+    good ? `ok ${name}` : `not ok ${name}: found ${typeof found === "string" ? found : JSON.stringify(found)}`,
+  );
+}
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+// ---- what the files hold ---------------------------------------------------------------------------------
+
+await h5wasm.ready;
+const read = (file, path) => {
+  const f = new h5wasm.File(file, "r"),
+    d = f.get(path),
+    found = { value: d.value, classes: d.attrs.classes?.value };
+  f.close();
+  return found;
+};
+const SPLIT = "adventurer/test";
+const N = 300;
+const SIDE = 64;
+const REGIONS = 4;
+const EYES = 0;
+const HALF = 10;
+const images = read(data, `${SPLIT}/images`).value;
+const glasses = read(data, `${SPLIT}/labels/glasses`);
+const eyes = read(data, `${SPLIT}/parts/eyes`).value;
+const newest = {
+  centres: read(translations.at(-1), "centres").value,
+  outputs: read(translations.at(-1), "outputs").value,
+};
+const all = [...Array(N).keys()];
+
+function distances(centres) {
+  return all.map((row) => {
+    const [x0, y0, x1, y1] = eyes.slice(4 * row, 4 * row + 4);
+    const i = 2 * (row * REGIONS + EYES);
+    return x0 < 0 ? NaN : Math.hypot(centres[i] - ((x0 + x1) / 2 - 0.5), centres[i + 1] - ((y0 + y1) / 2 - 0.5));
+  });
+}
+const farFirst = (d) => all.filter((r) => d[r] >= 0).sort((a, b) => d[b] - d[a] || a - b);
+
+// ---- the page ----------------------------------------------------------------------------------------------
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  headless: true,
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+});
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, offline: true });
+const page = await context.newPage();
+const requests = [];
+const errors = [];
+page.on("request", (r) => requests.push(r.url()));
+page.on("pageerror", (e) => errors.push(e.message));
+page.on("console", (m) => {
+  if (m.type() === "error") errors.push(m.text());
+});
+
+const open = async (...list) => {
+  await page.setInputFiles("#input", list);
+};
+const text = (selector) => page.textContent(selector);
+const press = async (...keys) => {
+  for (const k of keys) await page.keyboard.press(k);
+};
+// Rows in the order in which they stand on the screen.
+const rows = () =>
+  page.$$eval(".card", (cards) =>
+    cards
+      .map((c) => [parseFloat(c.style.top), parseFloat(c.style.left), +c.dataset.row])
+      .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+      .map((c) => c[2]),
+  );
+const painted = () =>
+  page.waitForFunction(() => document.querySelector(".card") && !document.querySelector(".card.waiting"));
+// Colours of a card's canvas at points given in CSS pixels.
+const colours = (row, points) =>
+  page.$eval(
+    `.card[data-row="${row}"] canvas`,
+    (c, points) => {
+      const g = c.getContext("2d"),
+        ratio = c.width / parseFloat(c.style.width);
+      return points.map(([x, y]) =>
+        [...g.getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data].slice(0, 3),
+      );
+    },
+    points,
+  );
+const canvasSide = (row) => page.$eval(`.card[data-row="${row}"] canvas`, (c) => parseFloat(c.style.height));
+const pixel = (bytes, row, x, y) => [
+  ...bytes.slice(3 * ((row * SIDE + y) * SIDE + x), 3 * ((row * SIDE + y) * SIDE + x) + 3),
+];
+const far = (a, b) => Math.max(...a.map((v, i) => Math.abs(v - b[i])));
+const message = (wanted) =>
+  page
+    .waitForFunction((w) => document.getElementById("messages").textContent.includes(w), wanted, { timeout: 5000 })
+    .then(
+      () => "",
+      () => text("#messages"),
+    );
+
+async function main() {
+  await page.goto(pathToFileURL(page_file).href);
+  check("it_says_what_to_open", (await text("#start")).includes("translate") && (await page.isVisible("#start")));
+
+  const broken = join(tmpdir(), `broken-${process.pid}.h5`);
+  writeFileSync(broken, "no HDF5 at all");
+  await open(broken);
+  let found = await message(`${basename(broken)} cannot be read as HDF5`);
+  check("a_file_that_is_no_hdf5_is_named", found === "", found);
+  await open(checkpoints[0]);
+  found = await message(`${basename(checkpoints[0])} knows regions of adventurer/train: open faces.h5 too`);
+  check("a_checkpoint_alone_asks_for_its_data_set", found === "", found);
+
+  await open(data, ...checkpoints, ...translations);
+  await page.waitForFunction(
+    (n) => document.querySelectorAll("#files li").length === n,
+    1 + checkpoints.length + translations.length,
+  );
+  await painted();
+  const sets = await page.$$eval("#set option", (o) => o.map((x) => x.textContent));
+  check(
+    "every_split_can_be_chosen",
+    sets.length === 4 && sets.includes("adventurer/train") && sets.includes("lorelei/test (no regions)"),
+    sets,
+  );
+  check("the_translated_split_is_shown_first", (await page.$eval("#set", (s) => s.value)) === SPLIT);
+  check("it_stands_at_the_newest_checkpoint", (await text("#at")).startsWith("step 4 "), await text("#at"));
+  check("all_images_are_there", (await text("#summary")).startsWith(`${N} of ${N} images`), await text("#summary"));
+  check("in_the_order_of_rows", same((await rows()).slice(0, 8), all.slice(0, 8)), await rows());
+
+  // ---- pictures
+  await press("r", "p");
+  const side = await canvasSide(0);
+  const scale = side / SIDE;
+  const points = [];
+  const wanted = [];
+  for (let y = 1; y < SIDE; y += 7)
+    for (let x = 1; x < SIDE; x += 7) {
+      points.push([(x + 0.5) * scale, (y + 0.5) * scale], [(x + 0.5) * scale + side + 2, (y + 0.5) * scale]);
+      wanted.push(pixel(images, 2, x, y), pixel(newest.outputs, 2, x, y));
+    }
+  found = await colours(2, points);
+  check(
+    "source_and_translation_are_the_files_pixels",
+    found.every((c, i) => same(c, wanted[i])),
+    [found[0], wanted[0]],
+  );
+  const larger = Array(8).fill("+");
+  const smaller = Array(8).fill("-");
+  await press("r", ...larger); // lines of several pixels
+  const c = newest.centres.slice(2 * 2 * REGIONS, 2 * 3 * REGIONS);
+  const [x3, y3] = c.slice(6);
+  const now_side = await canvasSide(2);
+  found = await colours(
+    2,
+    [
+      [x3 - HALF, y3],
+      [x3, y3 + HALF],
+    ].map((p) => p.map((v) => ((v + 0.5) * now_side) / SIDE)),
+  );
+  check(
+    "regions_are_outlined_where_they_are",
+    found.every((f) => far(f, [204, 121, 167]) < 12),
+    found,
+  );
+  await press(...smaller, "r", "m");
+  [found] = await colours(2, [[1, 1]]);
+  check("the_mask_greys_what_no_region_sees", far(found, [128, 128, 128]) <= 1, found);
+  await press("m", "1");
+  const crop = await canvasSide(2);
+  const at = [...Array(60).keys()].map((i) => [((i % 10) + 0.5) * 1.93, (Math.floor(i / 10) + 0.5) * 3.3]); // of its pixels
+  const where = at.map(([u, v]) => [c[2] - HALF + u, c[3] - HALF + v]);
+  const clear = where.map((xy) => xy.every((p) => Math.abs(p - Math.floor(p) - 0.5) > 0.08)); // of the edges of pixels
+  found = await colours(
+    2,
+    at.map(([u, v]) => [(u * crop) / (2 * HALF), (v * crop) / (2 * HALF)]),
+  );
+  const those_there = where.map(([x, y]) => pixel(images, 2, Math.round(x), Math.round(y)));
+  check(
+    "instances_are_crops_around_their_centre",
+    clear.filter(Boolean).length > 20 && found.every((f, i) => !clear[i] || same(f, those_there[i])),
+    [found, those_there],
+  );
+  await press("a", "r", "p");
+
+  // ---- order, labels, checkpoints
+  await page.selectOption("#order", "error eyes");
+  const now = farFirst(distances(newest.centres));
+  check("sorted_by_region_error", same((await rows()).slice(0, 12), now.slice(0, 12)), await rows());
+  await painted();
+  await press("r", "p");
+  const another = now.slice(0, 12).find((r) => r > 100); // not one of those that were shown before
+  [found] = await colours(another, [
+    [(20.5 * (await canvasSide(another))) / SIDE, (40.5 * (await canvasSide(another))) / SIDE],
+  ]);
+  check("each_row_with_its_own_image", same(found, pixel(images, another, 20, 40)), [
+    found,
+    pixel(images, another, 20, 40),
+  ]);
+  await press("r", "p", "d");
+  check(
+    "and_the_other_way_round",
+    same(
+      (await rows()).slice(0, 12),
+      all
+        .filter((r) => now.includes(r))
+        .sort((a, b) => now.indexOf(b) - now.indexOf(a))
+        .slice(0, 12),
+    ),
+    await rows(),
+  );
+  await press("d");
+  const median = (v) => (v.sort((a, b) => a - b), (v[(v.length - 1) >> 1] + v[v.length >> 1]) / 2);
+  const stated = `${median(distances(newest.centres).filter((d) => d >= 0)).toFixed(1)} px`;
+  found = await text("#instances button:nth-child(2) small");
+  check("the_median_distance_is_stated", found.startsWith(stated), [found, stated]);
+
+  const sunglasses = glasses.classes.indexOf("sunglasses");
+  const those = all.filter((r) => glasses.value[r] === sunglasses);
+  await page.click("#facets summary:has-text('glasses')");
+  await page.click("#facets label:has-text('sunglasses')");
+  check(
+    "filtered_by_label",
+    (await text("#summary")).startsWith(`${those.length} of ${N} images · glasses: sunglasses`),
+    await text("#summary"),
+  );
+  check(
+    "filtered_and_sorted",
+    same((await rows()).slice(0, 5), now.filter((r) => those.includes(r)).slice(0, 5)),
+    await rows(),
+  );
+  await press("c");
+  check("filters_can_be_dropped", (await text("#summary")).startsWith(`${N} of`));
+
+  await press(",");
+  check("a_step_back_is_the_older_checkpoint", (await text("#at")).startsWith("step 2 "), await text("#at"));
+  const before = farFirst(distances(read(translations[0], "centres").value));
+  check(
+    "with_its_own_regions",
+    same((await rows()).slice(0, 12), before.slice(0, 12)) && !same(before, now),
+    await rows(),
+  );
+  await press(".");
+  check("and_forth_again", same((await rows()).slice(0, 12), now.slice(0, 12)), await rows());
+
+  // ---- one image
+  await press("Enter");
+  check("enter_opens_an_image", (await text("#detail h2")) === `Row ${now[0]}`, await text("#detail"));
+  check(
+    "with_its_instances_and_labels",
+    (await page.$$eval(".instance", (x) => x.length)) === REGIONS && (await text("#detail dl")).includes("hair"),
+  );
+  await press("ArrowRight");
+  check("arrows_go_on", (await text("#detail h2")) === `Row ${now[1]}`, await text("#detail h2"));
+  await press("Escape");
+  check("escape_closes_it", !(await page.isVisible("#detail")));
+  await press("End");
+  check(
+    "the_last_image_is_scrolled_to",
+    (await rows()).includes(now.length < N ? all.filter((r) => !now.includes(r)).at(-1) : now.at(-1)),
+    await rows(),
+  );
+  await press("?");
+  check("a_key_shows_the_keys", await page.isVisible("#keys"));
+  await press("Escape");
+
+  // ---- training images
+  await page.selectOption("#set", "adventurer/train");
+  await page.selectOption("#order", "visit");
+  await painted();
+  const visited = [...read(checkpoints.at(-1), "attention/source/step").value].map(Number);
+  const last = Math.max(...visited);
+  const first_row = visited.indexOf(last);
+  check("training_images_know_their_last_visit", (await rows())[0] === first_row, [await rows(), first_row]);
+  await press("Home", "Enter");
+  check(
+    "and_say_it",
+    (await text("#detail header")).includes(`last visit: step ${last}`),
+    await text("#detail header"),
+  );
+  check(
+    "checkpoints_are_stepped_through",
+    (await text("#at")).includes(`${checkpoints.length} of ${checkpoints.length}`),
+    await text("#at"),
+  );
+  await press("d", "Home");
+  check(
+    "an_image_never_visited_has_no_instances",
+    (await text("#detail header")).includes("never visited") && !(await page.$(".instance")),
+    await text("#detail header"),
+  );
+
+  // ---- files
+  for (const name of translations) await page.click(`[title="Close ${basename(name)}"]`);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, 1 + checkpoints.length);
+  check(
+    "a_closed_file_is_gone",
+    (await page.$$eval("#set option", (o) => o.map((x) => x.textContent))).includes(`${SPLIT} (no regions)`),
+  );
+  await open(translations[0]);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, 2 + checkpoints.length);
+  check(
+    "and_can_be_opened_again",
+    (await page.$$eval("#set option", (o) => o.map((x) => x.textContent))).includes(SPLIT),
+  );
+
+  await open(data); // the same again
+  await page.waitForTimeout(300);
+  check("a_file_is_not_listed_twice", (await page.$$("#files li")).length === 2 + checkpoints.length);
+
+  const outside = requests.filter((url) => !/^(file:|blob:|data:)/.test(url));
+  check(
+    "nothing_is_loaded_from_elsewhere",
+    !outside.length && requests.filter((u) => u.startsWith("file:")).length === 1,
+    requests,
+  );
+  check("no_error_on_the_way", !errors.length, errors);
+}
+
+try {
+  await main();
+} catch (error) {
+  check("the_test_comes_to_its_end", false, error.message);
+}
+await browser.close();
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+"""What analysis/ made of a run, against what the run's files hold, computed here anew.
+
+check_analysis.py report HTML RUN TRANSLATED_SOURCE TRANSLATED_TARGET PROGRAM
+check_analysis.py attention FOLDER CKPT PRINTED
+check_analysis.py metrics PRINTED RUN
+check_analysis.py cut CKPT OUTPUT        copies the first half of a file
+"""
+import base64
+import csv
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from check_files import check, png_size
+
+HALF, DATA = 10, "data/faces.h5"
+BOUND = {"eyes": 0, "mouth": 1, "glasses": 2, "hair": 3}
+DOMAINS = {"source": "adventurer", "target": "lorelei"}
+VOID = {"meta", "link", "input", "br", "img"}
+LOADS = {
+    "src",
+    "srcset",
+    "href",
+    "xlink:href",
+    "poster",
+    "action",
+    "formaction",
+    "data",
+    "background",
+    "ping",
+    "manifest",
+}
+
+
+def distances(centres, boxes):
+    """From each centre to the middle of its box, whose last pixel is x1 - 1; only where there is a box."""
+    there = boxes[:, 0] >= 0
+    middle = np.stack([(boxes[:, 0] + boxes[:, 2] - 1) / 2, (boxes[:, 1] + boxes[:, 3] - 1) / 2], axis=1)
+    return np.sqrt(((centres - middle) ** 2).sum(axis=1))[there], np.flatnonzero(there)
+
+
+# ---- report ------------------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Every element, what it would load, and the words of each section."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loads, self.scripts, self.styles, self.ids = [], [], [], [], []
+        self.crossed, self.section, self.text, self.images, self.cells = [], None, {}, [], []
+        self.chart, self.charts = None, {}  # what the chart begun last holds; by title
+
+    def handle_starttag(self, tag, attrs):
+        a = dict(attrs)
+        self.loads += [(tag, k, v) for k, v in attrs if k in LOADS]
+        self.styles += [a["style"]] if "style" in a else []
+        self.ids += [a["id"]] if "id" in a else []
+        if tag == "section":
+            self.section = a["id"]
+        if tag == "img":
+            self.images.append((a["alt"], a["src"]))
+        if "data-chart" in a:
+            self.chart = json.loads(a["data-chart"])
+        if tag == "tr":
+            self.cells.append([])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+        if tag == "section":
+            self.section = None
+
+    def handle_data(self, data):
+        inside = self.open[-1] if self.open else ""
+        if inside == "style":
+            self.styles.append(data)
+        elif inside == "script":
+            self.scripts.append(data)
+        else:
+            self.text[self.section] = self.text.get(self.section, "") + data + "\n"
+        if inside == "strong" and "figcaption" in self.open:
+            self.charts[data], self.chart = self.chart and {"section": self.section, **self.chart}, None
+        if inside in ("th", "td"):
+            self.cells[-1].append(data)
+
+
+def check_alone(page, text):
+    """The page asks for nothing: no address, no import, no request."""
+    outside = [x for x in page.loads if x[2] and not x[2].startswith(("data:", "#"))]
+    check("report: no attribute refers to anything outside", not outside, outside)
+    styles = [s for s in page.styles if re.search(r"url\(|@import|image-set|src:", s)]
+    check("report: no style does", not styles, styles)
+    code = "".join(page.scripts)
+    asks = re.findall(
+        r"fetch|XMLHttpRequest|import|WebSocket|EventSource|sendBeacon|https?:|\.src\b|window\.open|location", code
+    )
+    check("report: no script does", code and not asks, asks)
+    check(
+        "report: what links within the page leads somewhere",
+        all(v[1:] in page.ids for _, _, v in page.loads if v.startswith("#")),
+    )
+    check("report: every element is closed in its turn", not page.crossed and not page.open, page.crossed or page.open)
+    check("report: it is UTF-8 and says so", '<meta charset="utf-8">' in text[:200])
+
+
+def check_regions(page, translated):
+    """The tables of the regions section, in their order, with the figures of what translate wrote."""
+    wanted = []
+    for (_, group), path in zip(DOMAINS.items(), translated):
+        with h5py.File(DATA) as d, h5py.File(path) as f:
+            for part, region in BOUND.items():
+                dist, _ = distances(
+                    f["centres"][:, region].astype(float), d[f"{group}/test/parts/{part}"][:].astype(float)
+                )
+                wanted.append([part, str(region), str(len(dist)), f"{np.median(dist):.2f}"])
+    found = [row[:4] for row in page.cells if row and row[0] in BOUND and len(row) == 6]
+    near = len(found) == len(wanted) and all(
+        a[:3] == b[:3] and abs(float(a[3]) - float(b[3])) < 0.011 for a, b in zip(found, wanted)
+    )
+    check("report: distances are those of the test images", near, (found, wanted))
+    text = page.text["regions"]
+    check(
+        "report: source beside translation, both domains",
+        "adventurer/test: s and F(s)" in text and "lorelei/test: t and F(t)" in text,
+        text[:300],
+    )
+
+
+def check_report(html, run, source, target, program):
+    text, run = Path(html).read_text(encoding="utf-8"), Path(run)
+    page = Page()
+    page.feed(text)
+    page.close()
+    check_alone(page, text)
+    sections = "overview samples losses timing regions heat drift evaluation config machine".split()
+    check("report: all its sections are there", [i for i in page.ids if i in sections] == sections, page.ids)
+    check(
+        "report: none of them is empty",
+        all(len(page.text.get(s, "").split()) > 4 for s in sections),
+        {s: page.text.get(s) for s in sections},
+    )
+    samples = sorted((run / "samples").glob("*.png"))
+    shown = [(alt, base64.b64decode(src.split(",")[1])) for alt, src in page.images]
+    check(
+        "report: every picture of samples/, as it is",
+        shown == [(f"step {int(p.stem[5:])}", p.read_bytes()) for p in samples],
+        [alt for alt, _ in shown],
+    )
+    with open(run / "metrics.csv", newline="") as f:
+        head, *rows = csv.reader(f)
+    column = {name: [float(r[i]) for r in rows] for i, name in enumerate(head)}
+    for title, name in (
+        ("Pairs per second", "pairs_per_s"),
+        ("Peak memory, MiB", "peak_mib"),
+        ("Labels told from instances", "loss_label"),
+    ):
+        series = page.charts[title]["series"][0]
+        check(
+            f"report: the curve of {name} is that of metrics.csv",
+            np.allclose(series["y"], column[name], rtol=1e-4) and series["x"] == column["step"],
+            series,
+        )
+    names = [c.removeprefix("loss_") for c in head if c.startswith("loss_")]
+    drawn = sum(len(c["series"]) for c in page.charts.values() if c and c["section"] == "losses")
+    check("report: every loss is drawn", drawn == len(names) + ("label_accuracy" in head), (drawn, names))
+    check_regions(page, (source, target))
+    keys = subprocess.run([program, "--help", "config"], capture_output=True, text=True, check=True).stdout
+    keys = [k for k in re.findall(r"^([a-z0-9_.]+) +", keys, re.M) if k != "labels"]
+    words = page.text["config"].split()
+    check(
+        "report: every key of the configuration is shown",
+        all(k.split(".", 1)[1] in words and k.split(".")[0] in words for k in keys),
+        keys,
+    )
+    check(
+        "report: the evaluation is shown",
+        all(w in page.text["evaluation"] for w in ("kid", "0.0123", "multiple", "0.083", "4.5e-5")),
+        page.text["evaluation"],
+    )
+    machine = page.text["machine"]
+    check("report: the log's first lines are", "in 8 leaves of 1" in machine, machine[:400])
+    check("report: the machine is", re.search(r"ranks on \S+ x 2\b", machine), machine[:400])
+
+
+# ---- attention ---------------------------------------------------------------------------------------
+
+
+def check_attention(folder, checkpoint, printed):
+    folder, printed = Path(folder), Path(printed).read_text()
+    with open(folder / "centres.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    with h5py.File(checkpoint) as f, h5py.File(DATA) as d:
+        n = 0
+        for domain, group in DOMAINS.items():
+            step, centres = f[f"attention/{domain}/step"][:], f[f"attention/{domain}/centres"][:]
+            mine = [r for r in rows if r["domain"] == domain]
+            wanted = [(i, r) for i in np.flatnonzero(step >= 0) for r in range(centres.shape[1])]
+            check(
+                f"attention: a line for each region of each {domain} image seen",
+                [(int(r["row"]), int(r["region"])) for r in mine] == wanted,
+                len(mine),
+            )
+            check(
+                f"attention: {domain} steps and centres are the checkpoint's",
+                all(int(r["step"]) == step[int(r["row"])] for r in mine)
+                and np.allclose(
+                    [(float(r["x"]), float(r["y"])) for r in mine], [centres[i, r] for i, r in wanted], atol=6e-4
+                ),
+            )
+            for part, region in BOUND.items():
+                boxes = d[f"{group}/train/parts/{part}"][:].astype(float)
+                boxes[step < 0] = -1
+                dist, at = distances(centres[:, region].astype(float), boxes)
+                found = {int(r["row"]): float(r["distance"]) for r in mine if r["part"] == part}
+                check(
+                    f"attention: {domain} distances to {part}",
+                    list(found) == list(at) and np.allclose(list(found.values()), dist, atol=6e-4),
+                    (len(found), len(at)),
+                )
+                n += len(found)
+            mean = centres[step >= 0].mean(axis=0)[0]
+            line = next(x for x in printed.split(f"{domain}: ")[1].splitlines() if x.startswith("  0 eyes"))
+            check(
+                f"attention: the mean of {domain} is printed",
+                [f"{mean[0]:.1f}", f"{mean[1]:.1f}"] == line.split()[2:4],
+                line,
+            )
+        check("attention: no other line has a distance", n == sum(r["distance"] != "" for r in rows))
+    for name in "source-regions", "source-heat", "target-regions", "target-heat":
+        check(f"attention: {name}.png decodes", min(png_size(folder / f"{name}.png")) > 200)
+
+
+def check_metrics(printed, run):
+    with open(Path(run) / "metrics.csv", newline="") as f:
+        head, *rows = csv.reader(f)
+    lines = {
+        line.split()[0]: line.split()[1:] for line in Path(printed).read_text().splitlines() if len(line.split()) == 3
+    }
+    for name in "step", "loss_cst", "pairs_per_s":
+        found = [float(v) for v in lines.get(name, [])]
+        check(
+            f"plot_metrics: the last {name} of both runs",
+            len(found) == 2 and np.allclose(found, float(rows[-1][head.index(name)]), rtol=1e-4),
+            lines.get(name),
+        )
+
+
+def cut(path, output):
+    data = Path(path).read_bytes()
+    Path(output).write_bytes(data[: len(data) // 2])
+
+
+if __name__ == "__main__":
+    {"report": check_report, "attention": check_attention, "metrics": check_metrics, "cut": cut}[sys.argv[1]](
+        *sys.argv[2:]
+    )

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The scripts of analysis/ on a run of the small job.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+scratch
+export MPLCONFIGDIR=$T   # matplotlib keeps its list of fonts there
+
+train 2 "$T/run" --set checkpoint.every=2 --set samples.every=2
+expect "the small job trains" status_is 0 $?
+for group in adventurer lorelei; do
+    ranks 2 "$DAGAN" translate "$T/run/latest.h5" --input data/faces.h5 --group $group --output "$T/$group.h5" >"$T/out" 2>&1
+    expect "translate $group" status_is 0 $?
+done
+
+# script NAME ARGUMENT...: its output goes to $T/out and $T/err.
+script() {
+    local name=$1
+    shift
+    "$PYTHON" "analysis/$name.py" "$@" >"$T/out" 2>"$T/err"
+}
+works() {   # as script, and it must end well and quietly
+    script "$@"
+    expect "$1 ends well" status_is 0 $?
+    is_quiet "$T/err" || not_ok "$1 leaves stderr empty"
+}
+# refuses PATTERN NAME ARGUMENT...: status 1 and one line that matches.
+refuses() {
+    local wanted=$1
+    shift
+    script "$@"
+    local status=$?
+    expect "$1 refuses with status 1: $wanted" status_is 1 $status
+    expect "$1 says it in one line: $wanted" test "$(wc -l <"$T/err")" -eq 1
+    says "$T/err" "^$1\.py: .*$wanted" || not_ok "$1 says: $wanted"
+}
+
+for name in report attention plot_metrics export_torch region_error; do
+    works $name --help
+    expect "$name --help shows its usage" says "$T/out" "^usage: $name.py "
+done
+
+# ---- report ----------------------------------------------------------------------------------------
+cat >"$T/run/evaluation.json" <<JSON
+{"step": 4, "kid": {"s": {"value": 0.0123, "floor": 4.5e-5, "multiple": 0.083}, "t": {"value": 0.002}}, "kept": {"skin": 0.9}}
+JSON
+works report "$T/run" --program "$DAGAN"
+"$PYTHON" tests/check_analysis.py report "$T/run/report.html" "$T/run" "$T/adventurer.h5" "$T/lorelei.h5" "$DAGAN" ||
+    not_ok "the report can be read to its end"
+works report "$T/run" --output "$T/again.html" --program "$T/none" --translated "$T/lorelei.h5" "$T/adventurer.h5"
+expect "with --translated it needs no program and shows the same regions" cmp \
+    <(grep -o '<section id="regions">.*<section id="heat">' "$T/run/report.html") \
+    <(grep -o '<section id="regions">.*<section id="heat">' "$T/again.html")
+works report "$T/run" --output "$T/none.html" --program "$T/none"
+expect "without the program it says so" says "$T/none.html" "$T/none: No such file"
+expect "and shows training images" says "$T/none.html" "adventurer/train: training images"
+
+# ---- attention, plot_metrics -----------------------------------------------------------------------
+works attention "$T/run/latest.h5" --output "$T/attention"
+cp "$T/out" "$T/printed"
+"$PYTHON" tests/check_analysis.py attention "$T/attention" "$T/run/latest.h5" "$T/printed" ||
+    not_ok "what attention wrote can be read to its end"
+works plot_metrics "$T/run" "$T/run/ckpt-00000004.h5" --output "$T/metrics.svg"
+cp "$T/out" "$T/printed"
+"$PYTHON" tests/check_analysis.py metrics "$T/printed" "$T/run" || not_ok "what plot_metrics printed can be read to its end"
+expect "plot_metrics draws" says "$T/metrics.svg" "</svg>"
+
+# ---- mistakes --------------------------------------------------------------------------------------
+mkdir "$T/empty"
+"$PYTHON" tests/check_analysis.py cut "$T/run/latest.h5" "$T/cut.h5"
+echo '{' >"$T/run/evaluation.json"
+refuses "holds no checkpoint" report "$T/empty"
+refuses "evaluation.json: is no JSON" report "$T/run" --no-translate
+refuses "nowhere.h5: no such file" report "$T/run" --data "$T/nowhere.h5"
+refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5
+refuses "cut.h5: cannot be read as HDF5" attention "$T/cut.h5"
+refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5
+refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
+refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
+refuses "No such file" plot_metrics "$T/empty"
+refuses "found none of these" plot_metrics "$T/run" --columns nothing
+refuses "has no column nothing" plot_metrics "$T/run" --x nothing

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The viewer in a browser, on two checkpoints of the small job and what translate makes of them (make test-viewer).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+scratch
+
+CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
+export CHROMIUM
+train 1 "$T/run" --set checkpoint.every=2
+expect "the small job trains" status_is 0 $?
+for step in 2 4; do
+    ckpt=$T/run/ckpt-0000000$step.h5
+    ranks 1 "$DAGAN" translate "$ckpt" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
+    expect "translate at step $step" status_is 0 $?
+done
+node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5
