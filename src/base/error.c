@@ -75,10 +75,11 @@ void *alloc(size_t count, size_t size)
     CHECK(fits, "no memory for %zu items of %zu bytes", count, size);
     padded = padded < 64 ? 64 : padded & ~(size_t)63;
     size_t align = padded < HUGE_PAGE ? 64 : HUGE_PAGE;
-    void *p = aligned_alloc(align, padded);
-    CHECK(p, "no memory for %zu items of %zu bytes", count, size);
-    // Large arrays in large pages, where the system gives them: the kernels touch many places at once.
-    if (align == HUGE_PAGE) madvise(p, padded, MADV_HUGEPAGE);
+    void *p = NULL;
+    CHECK(posix_memalign(&p, align, padded) == 0, "no memory for %zu items of %zu bytes", count, size);
+    // Large arrays in large pages: the kernels touch many places at once.  Only advice, so its result tells
+    // nothing.
+    if (align == HUGE_PAGE) (void)madvise(p, padded, MADV_HUGEPAGE);
     return memset(p, 0, padded);
 }
 
