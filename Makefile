@@ -141,7 +141,7 @@ $B/bench/conv: BENCH_LIBS = $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev
 $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,$@)
-	$(Q)$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
+	$(Q)$(CC) $(CFLAGS) -march=native $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
 
 # PARTS="a c": some of the tables; BENCH_ARGS=--quick: fewer repetitions.
 bench: packages

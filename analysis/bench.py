@@ -166,7 +166,8 @@ def print_trace(path, steps):
         events = [e for e in events if e["ts"] >= begin[e.get("pid", 0)]]
         steps = len(min(marks.values(), key=len)) - 1
     whole = [e["dur"] for e in events if e["name"] == "step"]
-    events = [e for e in events if e["name"] != "step"]
+    inside = [e for e in events if e.get("cat") == "detail"]  # parts of other events
+    events = [e for e in events if e["name"] != "step" and e.get("cat") != "detail"]
     ranks = len({e.get("pid", 0) for e in events}) or 1
     ms, count = collections.Counter(), collections.Counter()
     for e in events:
@@ -184,6 +185,9 @@ def print_trace(path, steps):
     print(f"ms per step and rank: {ranks} ranks, {steps} steps, {total:.1f} ms per step"
           + ("" if whole else " in all that was traced"))
     table(["op", "calls", *phases, "together", "share"], [line(n, [n]) for n in names] + [line("all", names)])
+    for name in sorted({e["name"] for e in inside}):
+        part = sum(e["dur"] for e in inside if e["name"] == name) / 1e3 / steps / ranks
+        print(f"of the backward passes, {name}: {part:.1f} ms\n")
 
 
 def part_b(a):
