@@ -19,55 +19,61 @@ typedef struct {
 // it reads, how many products it takes, and of how many weights.  Arrays of point i start `stride` floats
 // after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the outputs: that
 // pixel is skipped.
-enum { KERNEL_LANES = 16, PRODUCT_PANEL = 16, WINOGRAD_WEIGHTS = 36 };
+enum { KERNEL_LANES = 16, PRODUCT_PANEL = KERNEL_LANES, WINOGRAD_WEIGHTS = 36 };
 enum { WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36 };       // 3x3, stride 1
 enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
 
 // Every kernel: return type, name, arguments.
-#define KERNELS(X)                                                                                         \
-    /* v = B^T d B of the input d, given as the addresses of its pixels' c channels. */                    \
-    X(void, winograd_input, (float *v, size_t stride, const float *const d[], size_t c))                   \
-    X(void, winograd_s2_input, (float *v, size_t stride, const float *const d[], size_t c))                \
-    /* v = A d A^T of the gradient d of 4x4 outputs. */                                                    \
-    X(void, winograd_gradient, (float *v, size_t stride, const float *const d[], size_t c))                \
-    X(void, winograd_s2_gradient, (float *v, size_t stride, const float *const d[], size_t c))             \
-    /* y = act(A^T m A + bias); bias may be NULL. */                                                       \
-    X(void, winograd_output,                                                                               \
-      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))           \
-    X(void, winograd_s2_output,                                                                            \
-      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))           \
-    /* y += A^T m A; pixels may share an address (the gradient of an upsampled image). */                  \
-    X(void, winograd_output_add, (float *const y[], const float *m, size_t stride, size_t c))              \
-    /* d += B m B^T, the gradient of the input. */                                                         \
-    X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c))            \
-    /* u = G g G^T of nine rows g of c weights, and g += G^T u G. */                                       \
-    X(void, winograd_weights, (float *u, size_t stride, const float *const g[], size_t c))                 \
-    X(void, winograd_s2_weights, (float *u, size_t stride, const float *const g[], size_t c))              \
-    X(void, winograd_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))        \
-    X(void, winograd_s2_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))     \
-    /* Activation of y + bias (c channels, NULL: none) in place, and g *= act'(.), told from the output y. \
-     */                                                                                                    \
-    X(void, act_forward, (float *y, size_t pixels, size_t c, const float *bias, act_t act))                \
-    X(void, act_backward, (float *g, const float *y, size_t n, act_t act))                                 \
-    /* A norm's passes over one image (kernel/simd/norm.c). */                                             \
-    X(void, norm_sums,                                                                                     \
-      (const float *x, size_t pixels, size_t c, const float *shift, double *s1, double *s2))               \
-    X(void, norm_apply,                                                                                    \
-      (float *y, const float *x, size_t pixels, size_t c, const float *scale, const float *offset,         \
-       act_t act))                                                                                         \
-    X(void, norm_gradient_sums,                                                                            \
-      (const float *g, const float *x, size_t pixels, size_t c, const float *k, double *s1, double *s2,    \
-       act_t act))                                                                                         \
-    X(void, norm_gradient,                                                                                 \
-      (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,      \
-       bool adds))                                                                                         \
-    /* C (m, PRODUCT_PANEL) = beta C + A (m, k) B (k, PRODUCT_PANEL), where BLIS has no kernel for it. */  \
-    X(void, product,                                                                                       \
-      (int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b, float beta,    \
-       float *c, size_t rs_c))                                                                             \
-    /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                    \
-    X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))    \
-    X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                        \
+#define KERNELS(X)                                                                                           \
+    /* v = B^T d B of the input d, given as the addresses of its pixels' c channels. */                      \
+    X(void, winograd_input, (float *v, size_t stride, const float *const d[], size_t c))                     \
+    X(void, winograd_s2_input, (float *v, size_t stride, const float *const d[], size_t c))                  \
+    /* v = A d A^T of the gradient d of 4x4 outputs; groups of KERNEL_LANES channels start `group` floats    \
+     * apart. */                                                                                             \
+    X(void, winograd_gradient, (float *v, size_t stride, size_t group, const float *const d[], size_t c))    \
+    X(void, winograd_s2_gradient, (float *v, size_t stride, size_t group, const float *const d[], size_t c)) \
+    /* y = act(A^T m A + bias); bias may be NULL. */                                                         \
+    X(void, winograd_output,                                                                                 \
+      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
+    X(void, winograd_s2_output,                                                                              \
+      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
+    /* y += A^T m A; pixels may share an address (the gradient of an upsampled image). */                    \
+    X(void, winograd_output_add, (float *const y[], const float *m, size_t stride, size_t c))                \
+    /* d += B m B^T, the gradient of the input. */                                                           \
+    X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c))              \
+    /* u = G g G^T of nine rows g of c weights, and g += G^T u G. */                                         \
+    X(void, winograd_weights, (float *u, size_t stride, const float *const g[], size_t c))                   \
+    X(void, winograd_s2_weights, (float *u, size_t stride, const float *const g[], size_t c))                \
+    X(void, winograd_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))          \
+    X(void, winograd_s2_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))       \
+    /* Activation of y + bias (c channels, NULL: none) in place, and g *= act'(.), told from the output y.   \
+     */                                                                                                      \
+    X(void, act_forward, (float *y, size_t pixels, size_t c, const float *bias, act_t act))                  \
+    X(void, act_backward, (float *g, const float *y, size_t n, act_t act))                                   \
+    /* The segments under kh rows of weights, side by side for each of `pixels` outputs `step` floats apart. \
+     * Up to */                                                                                              \
+    /* 15 floats past the last are read and written. */                                                      \
+    X(void, patches,                                                                                         \
+      (float *to, const float *const row[], size_t kh, size_t pixels, size_t step, size_t segment))          \
+    /* A norm's passes over one image (kernel/simd/norm.c). */                                               \
+    X(void, norm_sums,                                                                                       \
+      (const float *x, size_t pixels, size_t c, const float *shift, double *s1, double *s2))                 \
+    X(void, norm_apply,                                                                                      \
+      (float *y, const float *x, size_t pixels, size_t c, const float *scale, const float *offset,           \
+       act_t act))                                                                                           \
+    X(void, norm_gradient_sums,                                                                              \
+      (const float *g, const float *x, size_t pixels, size_t c, const float *k, double *s1, double *s2,      \
+       act_t act))                                                                                           \
+    X(void, norm_gradient,                                                                                   \
+      (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,        \
+       bool adds))                                                                                           \
+    /* C (m, PRODUCT_PANEL) = beta C + A (m, k) B (k, PRODUCT_PANEL), where BLIS has no kernel for it. */    \
+    X(void, product,                                                                                         \
+      (int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b, float beta,      \
+       float *c, size_t rs_c))                                                                               \
+    /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                      \
+    X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))      \
+    X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                          \
     X(void, sum, (float *y, const float *a, const float *b, size_t n)) /* y = a + b */
 
 typedef struct {
@@ -96,7 +102,7 @@ void gemm_take_blis(bool wanted); // for tests
 // The processor that BLIS has chosen its kernels for.
 int gemm_arch(void);
 const char *gemm_arch_name(void);
-// Columns of a panel of B: BLIS's NR, or PRODUCT_PANEL.
+// Columns of a panel of B: PRODUCT_PANEL, which is BLIS's NR.
 int gemm_panel(void);
 // Floats of B (k, n) as panels, the last one filled up with zeros.
 size_t gemm_panels_size(size_t k, size_t n);

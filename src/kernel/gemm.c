@@ -8,11 +8,11 @@
 
 #include "dagan/kernel.h"
 
-enum { NARROW_ROWS = 60, PANEL_MAX = 64 };
+enum { NARROW_ROWS = 60, nr = PRODUCT_PANEL };
 
 static cntx_t *context;
 static sgemmsup_ker_ft blis_product; // NULL: our own
-static int mr, nr = PRODUCT_PANEL;
+static int mr;
 
 bool gemm_has_blis(void)
 {
@@ -20,7 +20,7 @@ bool gemm_has_blis(void)
     bool by_rows = bli_cntx_l3_sup_ker_prefers_rows_dt(BLIS_FLOAT, BLIS_RRR, context);
     dim_t rows = bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context);
     dim_t columns = bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context);
-    return by_rows && rows > 0 && columns > 0 && columns <= PANEL_MAX;
+    return by_rows && rows > 0 && columns == PRODUCT_PANEL;
 }
 
 void gemm_take_blis(bool wanted)
@@ -28,7 +28,6 @@ void gemm_take_blis(bool wanted)
     bool takes = wanted && gemm_has_blis();
     blis_product = takes ? bli_cntx_get_l3_sup_ker_dt(BLIS_FLOAT, BLIS_RRR, context) : NULL;
     mr = takes ? (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context) : 1;
-    nr = takes ? (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_NR, context) : PRODUCT_PANEL;
 }
 
 __attribute__((constructor)) static void ask_blis(void)
@@ -94,7 +93,7 @@ static void panel_product(int m, int n, int k, const float *a, size_t rs_a, size
 static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
                            size_t rs_b, float beta, float *c, size_t rs_c)
 {
-    float aside[NARROW_ROWS * PANEL_MAX] __attribute__((aligned(64)));
+    float aside[NARROW_ROWS * PRODUCT_PANEL] __attribute__((aligned(64)));
     for (int i = 0; i < m; i += NARROW_ROWS) {
         int rows = m - i < NARROW_ROWS ? m - i : NARROW_ROWS;
         panel_product(rows, nr, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, 0, aside, (size_t)nr);

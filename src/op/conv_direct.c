@@ -20,6 +20,7 @@
 enum {
     NARROW = 8,        // fewer output channels,
     SHORT = 32,        // or fewer floats under a row of weights, are treated specially
+    TALL = 16,         // if not more rows of weights
     ROWS_TOGETHER = 6, // of outputs, for a thread at a time
 };
 
@@ -44,7 +45,7 @@ static void finish(pass_t *p)
 {
     int most = gemm_panel() / (int)p->co;
     p->shifts = p->stride > 1 || p->co > NARROW ? 1 : most < p->ow ? most : p->ow;
-    p->gathers = p->shifts == 1 && p->kh > 1 && (size_t)p->kw * p->ci < SHORT;
+    p->gathers = p->shifts == 1 && p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
     p->rows = up_to((p->oh - 1) * p->stride + p->kh, p->stride);
     p->cols = p->shifts > 1 ? up_to(p->ow + p->kw - 1, p->shifts)
                             : up_to((p->ow - 1) * p->stride + p->kw, p->stride);
@@ -214,28 +215,26 @@ static void make_form(const conv_t *k, conv_form_t which, float *form, const flo
 // A thread's rows: patches side by side, or the outputs of pixels computed as one.
 static size_t aside_size(const pass_t *p)
 {
-    size_t patches = p->gathers ? (size_t)p->ow * depth(p) : 0;
+    size_t patches = p->gathers ? (size_t)(ROWS_TOGETHER * p->ow) * depth(p) : 0;
     size_t together = p->shifts > 1 ? (size_t)(ROWS_TOGETHER * (p->cols / p->shifts) * gemm_panel()) : 0;
     return (patches > together ? patches : together) + (size_t)gemm_panel();
 }
 
-// n floats, in whole steps of 16: the rest of the last step is overwritten by what is copied next.
-static void copy_wide(float *to, const float *from, size_t n)
+// Outputs that lie one after the other are one product.
+static void gathered_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
+                          int count, float beta, float *patches)
 {
-    for (size_t i = 0; i < n; i += 16) memcpy(to + i, from + i, 16 * sizeof(float));
-}
-
-static void gathered_row(const pass_t *p, float *y, const float *padded, const float *form, int oy,
-                         float beta, float *patches)
-{
-    size_t segment = (size_t)p->kw * p->ci, k = depth(p);
-    for (int ox = 0; ox < p->ow; ox++)
-        for (int ky = 0; ky < p->kh; ky++) {
-            const float *row = padded_row(p, padded, oy * p->stride + ky);
-            copy_wide(patches + (size_t)ox * k + (size_t)ky * segment, row + (size_t)(ox * p->stride) * p->ci,
-                      segment);
-        }
-    gemm_panels(p->ow, (int)p->co, (int)k, patches, k, 1, form, k, beta, y, p->y_pixel);
+    size_t segment = (size_t)p->kw * p->ci, k = depth(p), per_row = (size_t)p->ow * k;
+    bool together = p->y_row == (size_t)p->ow * p->y_pixel;
+    for (int r = 0; r < count; r++) {
+        const float *row[TALL];
+        for (int ky = 0; ky < p->kh; ky++) row[ky] = padded_row(p, padded, (first + r) * p->stride + ky);
+        kernel->patches(patches + (size_t)r * per_row, row, (size_t)p->kh, (size_t)p->ow,
+                        (size_t)p->stride * p->ci, segment);
+    }
+    for (int r = 0; r < (together ? 1 : count); r++)
+        gemm_panels(together ? count * p->ow : p->ow, (int)p->co, (int)k, patches + (size_t)r * per_row, k, 1,
+                    form, k, beta, y + (size_t)(first + r) * p->y_row, p->y_pixel);
 }
 
 // Rows of padded pixels follow each other, and `shifts` divides their length, so several rows are one
@@ -269,11 +268,12 @@ static void plain_row(const pass_t *p, float *y, const float *padded, const floa
 static void output_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
                         int count, float beta, float *aside)
 {
-    if (p->shifts > 1) shifted_rows(p, y, padded, form, first, count, beta, aside);
-    for (int oy = first; oy < first + count && p->shifts == 1; oy++)
-        if (p->gathers)
-            gathered_row(p, y + (size_t)oy * p->y_row, padded, form, oy, beta, aside);
-        else
+    if (p->shifts > 1)
+        shifted_rows(p, y, padded, form, first, count, beta, aside);
+    else if (p->gathers)
+        gathered_rows(p, y, padded, form, first, count, beta, aside);
+    else
+        for (int oy = first; oy < first + count; oy++)
             plain_row(p, y + (size_t)oy * p->y_row, padded, form, oy, beta);
 }
 

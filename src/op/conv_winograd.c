@@ -200,12 +200,12 @@ static void carry_input(const job_t *j, float *v, size_t stride, const float *x,
     (j->stride == 1 ? kernel->winograd_input : kernel->winograd_s2_input)(v, stride, at, j->ci);
 }
 
-static void carry_gradient(const job_t *j, float *v, size_t stride, const float *gy, int tile,
+static void carry_gradient(const job_t *j, float *v, size_t stride, size_t group, const float *gy, int tile,
                            const float *zeros)
 {
     const float *at[TILE * TILE];
     output_pixels(j, at, gy, tile, 1, zeros);
-    (j->stride == 1 ? kernel->winograd_gradient : kernel->winograd_s2_gradient)(v, stride, at, j->co);
+    (j->stride == 1 ? kernel->winograd_gradient : kernel->winograd_s2_gradient)(v, stride, group, at, j->co);
 }
 
 // ---- forward, and backward_data of stride 1 --------------------------------------------------------
@@ -273,7 +273,7 @@ static void backward_transposed(const job_t *j, float *gx, const float *gy, cons
         for (int first = n * per_image; first < (n + 1) * per_image; first += block) {
             int tiles = min(block, (n + 1) * per_image - first);
             for (int t = 0; t < tiles; t++)
-                carry_gradient(j, v + (size_t)t * j->co, step_v, gy, first + t, zeros);
+                carry_gradient(j, v + (size_t)t * j->co, step_v, KERNEL_LANES, gy, first + t, zeros);
             for (int p = 0; p < j->points; p++)
                 gemm_panels(tiles, (int)j->ci, (int)j->co, v + (size_t)p * step_v, j->co, 1,
                             form + weight_of(j, p) * panels, j->co, 0, m + (size_t)p * step_m, j->ci);
@@ -312,6 +312,7 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
     size_t step_v = step(j.ci, block), step_y = step(j.co, block), step_u = step(j.ci * j.co, 1);
     float *zeros = scratch, *v = scratch + most(j.ci, j.co), *ty = v + step_v * (size_t)j.points;
     float *u = ty + step_y * (size_t)j.points;
+    size_t group = (size_t)block * KERNEL_LANES; // the gradients' points are written as panels
     memset(zeros, 0, most(j.ci, j.co) * sizeof(float));
     for (int first = 0; first < j.tiles; first += block) {
         int tiles = min(block, j.tiles - first);
@@ -320,15 +321,15 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
 #pragma omp for
             for (int t = 0; t < tiles; t++) {
                 carry_input(&j, v + (size_t)t * j.ci, step_v, x, first + t, zeros);
-                carry_gradient(&j, ty + (size_t)t * j.co, step_y, gy, first + t, zeros);
+                carry_gradient(&j, ty + t * KERNEL_LANES, step_y, group, gy, first + t, zeros);
             }
 #pragma omp for schedule(dynamic)
             for (size_t weight = 0; weight < WEIGHTS; weight++) {
                 float beta = first > 0;
                 for (int p = 0; p < j.points; p++) {
                     if (weight_of(&j, p) != weight) continue;
-                    gemm_rows((int)j.ci, (int)j.co, tiles, v + (size_t)p * step_v, 1, j.ci,
-                              ty + (size_t)p * step_y, j.co, beta, u + weight * step_u, j.co);
+                    gemm_panels((int)j.ci, (int)j.co, tiles, v + (size_t)p * step_v, 1, j.ci,
+                                ty + (size_t)p * step_y, (size_t)block, beta, u + weight * step_u, j.co);
                     beta = 1;
                 }
             }

@@ -1,4 +1,4 @@
-// Activations and sums over whole arrays; the compiler vectorises these loops.
+// Activations, sums and copies; the compiler vectorises these loops.
 
 #include <math.h>
 
@@ -50,4 +50,15 @@ void ISA_NAME(add_to)(float *y, const float *x, size_t n)
 void ISA_NAME(sum)(float *y, const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
+}
+
+// In whole steps of 16 floats: the rest of the last step is overwritten by what is copied next.
+void ISA_NAME(patches)(float *to, const float *const row[], size_t kh, size_t pixels, size_t step,
+                       size_t segment)
+{
+    enum { WIDE = 16 };
+    for (size_t x = 0; x < pixels; x++)
+        for (size_t y = 0; y < kh; y++, to += segment)
+            for (size_t i = 0; i < segment; i += WIDE)
+                for (size_t l = 0; l < WIDE; l += LANES) store(to + i + l, load(row[y] + x * step + i + l));
 }

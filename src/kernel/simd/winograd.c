@@ -93,10 +93,11 @@ void ISA_NAME(winograd_input)(float *v, size_t stride, const float *const d[], s
     }
 }
 
-void ISA_NAME(winograd_gradient)(float *v, size_t stride, const float *const d[], size_t c)
+void ISA_NAME(winograd_gradient)(float *v, size_t stride, size_t group, const float *const d[], size_t c)
 {
     EACH_VECTOR(i, c)
     {
+        float *to = v + i / KERNEL_LANES * group + i % KERNEL_LANES;
         vec_t t[4][6];
         for (int y = 0; y < 4; y++) {
             vec_t row[4];
@@ -106,7 +107,7 @@ void ISA_NAME(winograd_gradient)(float *v, size_t stride, const float *const d[]
         for (int x = 0; x < 6; x++) {
             vec_t out[6], column[4] = { t[0][x], t[1][x], t[2][x], t[3][x] };
             points_of_gradient(out, column);
-            for (int y = 0; y < 6; y++) store(v + (size_t)(6 * y + x) * stride + i, out[y]);
+            for (int y = 0; y < 6; y++) store(to + (size_t)(6 * y + x) * stride, out[y]);
         }
     }
 }

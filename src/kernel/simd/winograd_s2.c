@@ -126,10 +126,11 @@ void ISA_NAME(winograd_s2_input_add)(float *const d[], const float *m, size_t st
     }
 }
 
-void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, const float *const d[], size_t c)
+void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, size_t group, const float *const d[], size_t c)
 {
     EACH_VECTOR(i, c)
     {
+        float *to = v + i / KERNEL_LANES * group + i % KERNEL_LANES;
         vec_t t[4][SIDE];
         for (int y = 0; y < 4; y++) {
             vec_t row[4];
@@ -139,7 +140,7 @@ void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, const float *const 
         for (int x = 0; x < SIDE; x++) {
             vec_t out[SIDE], column[4] = { t[0][x], t[1][x], t[2][x], t[3][x] };
             points_of_gradient(out, column);
-            for (int y = 0; y < SIDE; y++) store(v + (size_t)(SIDE * y + x) * stride + i, out[y]);
+            for (int y = 0; y < SIDE; y++) store(to + (size_t)(SIDE * y + x) * stride, out[y]);
         }
     }
 }
