@@ -7,6 +7,8 @@ LAYERS := base comm data tape op net loss train command
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
+HOSTS_PACKAGES := openssh-server openssh-client iproute2
 
 CC       := gcc
 CFLAGS   ?= -O3 -march=native -g
@@ -29,7 +31,8 @@ TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
 NP      = $(shell nproc)
 
-.PHONY: all help run test tests asan memcheck format check-format check-layers lint golden data clean packages test-packages
+.PHONY: all help run test tests test-slurm test-hosts asan memcheck format check-format check-layers lint golden data clean \
+        packages test-packages slurm-packages hosts-packages
 
 all: $(PROG)
 
@@ -38,6 +41,8 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
+	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
 	@echo 'make lint          cppcheck, check-layers and check-format'
@@ -55,22 +60,36 @@ test: packages test-packages
 	@$(MAKE) --no-print-directory $(PROG) $(TEST)
 	@tests/run $(TESTS)
 
-# Debian packages: installed where that is allowed, else named.
+test-slurm: packages test-packages slurm-packages
+	@$(MAKE) --no-print-directory $(PROG)
+	@SHORT=$(SHORT) tests/slurm/run $(PARTS)
+
+test-hosts: packages test-packages hosts-packages
+	@$(MAKE) --no-print-directory $(PROG) $(addprefix $B/tests/,test_comm test_store test_reduce)
+	@SHORT=$(SHORT) tests/hosts/run $(PARTS)
+
+# Debian packages: installed where that is allowed, and where the shell condition $2 holds if there is one, else named.
 define install
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk '/ installed$$/ { print $$1 }' | \
 	    sort | comm -13 - <(printf '%s\n' $1 | sort) | tr '\n' ' '); \
 	[ -z "$$missing" ] && exit 0; \
+	$(or $2,true) || { echo "please run:  sudo apt-get install --no-install-recommends $$missing"; exit 1; }; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
 	echo "installing $$missing"; \
 	{ $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages: SHELL := /bin/bash
+packages test-packages slurm-packages hosts-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
+# These start services of the machine where it has an init.  The tests want none of them.
+slurm-packages:
+	$(call install,$(SLURM_PACKAGES),[ ! -d /run/systemd/system ])
+hosts-packages:
+	$(call install,$(HOSTS_PACKAGES),[ ! -d /run/systemd/system ])
 
 $(PROG): $(OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -140,7 +159,7 @@ lint: check-layers check-format $(REGISTRY)
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
 	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -Iinclude src
 	clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) -- -std=gnu11 $(CPPFLAGS)
-	shellcheck --severity=warning tests/run tests/*.sh
+	shellcheck --severity=warning -x tests/run tests/*.sh tests/slurm/run tests/hosts/run jobs/*.sh jobs/*.sbatch
 
 golden:
 	python3 tests/golden/make_golden.py
