@@ -7,6 +7,8 @@ LAYERS := base kernel comm data tape op net loss train command
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
+HOSTS_PACKAGES := openssh-server openssh-client iproute2
 
 CC       := gcc
 CFLAGS   ?= -O3 -g
@@ -39,8 +41,8 @@ NP      = $(shell nproc)
 # Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: all help run test tests viewer test-viewer test-torch bench asan memcheck format check-format check-layers lint golden \
-        data clean packages test-packages viewer-packages torch-packages
+.PHONY: all help run test tests test-slurm test-hosts viewer test-viewer test-torch bench asan memcheck format check-format \
+        check-layers lint golden data clean packages test-packages slurm-packages hosts-packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -49,6 +51,8 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
+	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
 	@echo 'make test-viewer   the viewer in headless Chromium, on a small run'
 	@echo 'make test-torch    that export_torch.py exports what translate does'
@@ -70,18 +74,27 @@ test: packages test-packages
 	@$(MAKE) --no-print-directory $(PROG) $(TEST)
 	@tests/run $(TESTS)
 
-# Debian packages: installed where that is allowed, else named.
+test-slurm: packages test-packages slurm-packages
+	@$(MAKE) --no-print-directory $(PROG)
+	@SHORT=$(SHORT) tests/slurm/run $(PARTS)
+
+test-hosts: packages test-packages hosts-packages
+	@$(MAKE) --no-print-directory $(PROG) $(addprefix $B/tests/,test_comm test_store test_reduce)
+	@SHORT=$(SHORT) tests/hosts/run $(PARTS)
+
+# Debian packages: installed where that is allowed, and where the shell condition $2 holds if there is one, else named.
 define install
 	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk '/ installed$$/ { print $$1 }' | \
 	    sort | comm -13 - <(printf '%s\n' $1 | sort) | tr '\n' ' '); \
 	[ -z "$$missing" ] && exit 0; \
+	$(or $2,true) || { echo "please run:  sudo apt-get install --no-install-recommends $$missing"; exit 1; }; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
 	echo "installing $$missing"; \
 	{ $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages viewer-packages torch-packages: SHELL := /bin/bash
+packages test-packages slurm-packages hosts-packages viewer-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
@@ -90,6 +103,12 @@ viewer-packages:
 	$(call install,chromium)
 torch-packages:
 	$(call install,python3-torch)
+
+# These start services of the machine where it has an init.  The tests want none of them.
+slurm-packages:
+	$(call install,$(SLURM_PACKAGES),[ ! -d /run/systemd/system ])
+hosts-packages:
+	$(call install,$(HOSTS_PACKAGES),[ ! -d /run/systemd/system ])
 
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
@@ -206,7 +225,7 @@ lint: check-layers check-format $(REGISTRY)
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
 	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -DISA=generic -Iinclude src
 	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
-	@shellcheck --severity=warning tests/run tests/*.sh
+	@shellcheck --severity=warning -x tests/run tests/*.sh tests/slurm/run tests/hosts/run jobs/*.sh jobs/*.sbatch
 
 golden:
 	python3 tests/golden/make_golden.py

@@ -10,14 +10,15 @@ same_help() {
 }
 expect readme_lists_every_key_as_the_program_does same_help
 
-links_exist() {
+links_exist() {   # of a page, from its folder
     local missing=0 link
-    for link in $(grep -oE '\]\([^)#]+' README.md | sed 's/](//' | grep -v '^http'); do
-        [ -e "$link" ] || { echo "README.md links to $link"; missing=1; }
+    for link in $(grep -oE '\]\([^)#]+' "$1" | sed 's/](//' | grep -v '^http'); do
+        [ -e "$(dirname "$1")/$link" ] || { echo "$1 links to $link"; missing=1; }
     done
     return "$missing"
 }
-expect every_link_of_the_readme_leads_to_a_file links_exist
+expect every_link_of_the_readme_leads_to_a_file links_exist README.md
+expect every_link_of_the_page_on_sites_leads_to_a_file links_exist jobs/README.md
 
 # What "Looking at a run" shows, on a run of the faces job that is shorter, and so has learned other numbers.
 scratch

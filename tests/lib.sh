@@ -76,3 +76,18 @@ expect() {
     shift
     if "$@"; then ok "$name"; else not_ok "$name"; fi
 }
+
+# run_parts PART...: calls these functions, shows what they print and how long they take, ends in "N passed, N failed".
+run_parts() {
+    local part line passed=0 failed=0
+    for part; do
+        SECONDS=0
+        while IFS= read -r line; do
+            printf '%s\n' "$line"
+            case $line in ok\ *) passed=$((passed + 1)) ;; not\ ok\ *) failed=$((failed + 1)) ;; esac
+        done < <("$part" 2>&1)
+        printf '%-44s %4d s\n' "$part" "$SECONDS"
+    done
+    echo "$passed passed, $failed failed"
+    [ $failed -eq 0 ]
+}

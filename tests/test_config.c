@@ -84,6 +84,39 @@ TEST(every_type_is_read)
            c.comm.reduce == REDUCE_MPI);
 }
 
+TEST(times_are_seconds_or_written_with_colons)
+{
+    static const struct {
+        const char *text;
+        double seconds;
+    } times[] = { { "0", 0 },
+                  { "90", 90 },
+                  { "1.5e1", 15 },
+                  { "1:30", 90 },
+                  { "90:05", 5405 },
+                  { "2:00:00", 7200 },
+                  { "02:03:04", 7384 },
+                  { "100:00:00", 360000 },
+                  { "1-12:00:00", 129600 } };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        config_t c;
+        char option[64];
+        EXPECT(seconds_of(times[i].text) == times[i].seconds);
+        snprintf(option, sizeof option, "run.time_limit=%s", times[i].text);
+        EXPECT(!parse_with(&c, SHORT, option) && c.run.time_limit == times[i].seconds);
+    }
+    static const char *const none[] = { "",        ":",         "1:",         ":30",           "1:60",
+                                        "1:00:60", "1:60:00",   "-1",         "-1:00",         "1:2:3:4",
+                                        "1 :00",   "1-00:00",   "1-24:00:00", "1.5:00",        "INVALID",
+                                        "NOT_SET", "UNLIMITED", "0x10:00",    "9999999999:00", "1:00:00 " };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) EXPECT(seconds_of(none[i]) == -1);
+    config_t c;
+    accepts(&c, SHORT "run: { time_limit: 1:30:00 }\n");
+    EXPECT(c.run.time_limit == 5400);
+    accepts(&c, SHORT "run.time_limit: '0:00:20'\n");
+    EXPECT(c.run.time_limit == 20);
+}
+
 TEST(empty_sections_comments_and_a_byte_order_mark_change_nothing)
 {
     config_t a, b;
@@ -166,7 +199,8 @@ TEST(the_printed_configuration_reads_back_bit_for_bit)
     reads_back(&c);
     accepts(
         &c, DATA
-        "run: { dir: \"a \\\"quoted\\\": \\\\ 'text' # \\u00fc\\U0001F600 \", seed: 123456789012345 }\n"
+        "run: { dir: \"a \\\"quoted\\\": \\\\ 'text' # \\u00fc\\U0001F600 \", seed: 123456789012345,\n"
+        "  time_limit: 0.001 }\n"
         "train: { pairs: 7, rate_g: 0.1, rate_d: 1e-7, beta1: 0.30000000000000004, clip: 333333.3333333333,\n"
         "  decay: 2.2250738585072014e-308, nonfinite: stop, augment: { shift: true } }\n"
         "attention: { half: 31.999999999999996, mode: crop, window: 24 }\n"
@@ -293,6 +327,12 @@ TEST(values_out_of_range_name_the_range)
           AT_LINE(3) "run.seed: found -1, wanted a whole number from 0 to 9007199254740992" },
         { SHORT "run.seed: 9007199254740993\n", NULL,
           AT_LINE(3) "run.seed: found 9007199254740993, wanted a whole number from 0 to 9007199254740992" },
+        { SHORT "run.time_limit: 1:60\n", NULL,
+          AT_LINE(3) "run.time_limit: found \"1:60\", wanted a time up to 31536000 seconds, as 90, 1:30 or "
+                     "2:00:00" },
+        { SHORT "run.time_limit: 366-00:00:00\n", NULL,
+          AT_LINE(3) "run.time_limit: found \"366-00:00:00\", wanted a time up to 31536000 seconds, as 90, "
+                     "1:30 or 2:00:00" },
         { SHORT "train.rate_g: nan\n", NULL,
           AT_LINE(3) "train.rate_g: found nan, wanted a number from 0 to 1" },
         { SHORT "train.rate_g: .inf\n", NULL,

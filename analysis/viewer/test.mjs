@@ -195,7 +195,8 @@ async function main() {
   const crop = await canvasSide(2);
   const at = [...Array(60).keys()].map((i) => [((i % 10) + 0.5) * 1.93, (Math.floor(i / 10) + 0.5) * 3.3]); // of its pixels
   const where = at.map(([u, v]) => [c[2] - HALF + u, c[3] - HALF + v]);
-  const clear = where.map((xy) => xy.every((p) => Math.abs(p - Math.floor(p) - 0.5) > 0.08)); // of the edges of pixels
+  const grain = (2 * HALF) / crop; // what one pixel of the canvas covers: nearer to an edge it may show the next pixel
+  const clear = where.map((xy) => xy.every((p) => Math.abs(p - Math.floor(p) - 0.5) > grain));
   found = await colours(
     2,
     at.map(([u, v]) => [(u * crop) / (2 * HALF), (v * crop) / (2 * HALF)]),
@@ -204,7 +205,7 @@ async function main() {
   check(
     "instances_are_crops_around_their_centre",
     clear.filter(Boolean).length > 20 && found.every((f, i) => !clear[i] || same(f, those_there[i])),
-    [found, those_there],
+    [crop, found, those_there],
   );
   await press("a", "r", "p");
 

@@ -43,6 +43,9 @@ void *alloc(size_t count, size_t size);
 // Seconds on a clock that never jumps.
 double now(void);
 
+// "90", "1:30", "2:00:00" or "1-12:00:00" (a day and a half) in seconds; -1 where the text is none of these.
+double seconds_of(const char *text);
+
 // ---- profile -------------------------------------------------------------------------------------
 
 // One thing that took time.  Texts are borrowed and must outlive the trace.
@@ -111,6 +114,7 @@ typedef struct {
     struct {
         char dir[CONF_TEXT_MAX];
         long seed;
+        double time_limit; // seconds, 0: none
     } run;
     struct {
         long steps, pairs;     // length; one of the two is 0

@@ -8,9 +8,14 @@
 #include "dagan/base.h"
 
 typedef struct {
+    char name[64];
+} host_t;
+
+typedef struct {
     MPI_Comm all;   // a duplicate of MPI_COMM_WORLD whose errors return
     MPI_Comm calls; // for finding out which rank is missing
     int rank, size;
+    host_t *host;   // of each rank, for messages
     double timeout; // seconds a rank may wait for another before it gives up, 0: for ever
 } comm_t;
 

@@ -8,6 +8,7 @@
 #define INT(member, min, max, preset) KEY_INT, AT(member), min, max, NULL, preset
 #define LONG(member, min, max, preset) KEY_LONG, AT(member), min, max, NULL, preset
 #define FLOAT(member, min, max, preset) KEY_FLOAT, AT(member), min, max, NULL, preset
+#define TIME(member, max, preset) KEY_TIME, AT(member), 0, max, NULL, preset
 #define BOOL(member, preset) KEY_BOOL, AT(member), 0, 0, NULL, preset
 #define TEXT(member, words, preset) KEY_TEXT, AT(member), 0, 0, words, preset
 #define CHOICE(member, words, preset) KEY_CHOICE, AT(member), 0, 0, words, preset
@@ -18,6 +19,7 @@
 const conf_key_t conf_keys[] = {
     { "run.dir",               TEXT(run.dir, NULL, ""),                           "run directory; if not given, runs/ and the config file's name without .yaml" },
     { "run.seed",              LONG(run.seed, 0, 0x1p53, "1"),                    "seed of weights, order and augmentation" },
+    { "run.time_limit",        TIME(run.time_limit, 31536000, "0"),               "stop after a checkpoint before this time has passed, 0: SLURM's limit alone" },
     { "train.steps",           LONG(train.steps, 0, 1e9, "0"),                    "length of the run in steps; give this or train.pairs" },
     { "train.pairs",           LONG(train.pairs, 0, 1e12, "0"),                   "length of the run in pairs (one s and one t) seen" },
     { "train.batch",           INT(train.batch, 1, 65536, "8"),                   "pairs per step over all ranks" },

@@ -4,13 +4,22 @@
 
 #include "dagan/base.h"
 
-typedef enum { KEY_INT, KEY_LONG, KEY_FLOAT, KEY_BOOL, KEY_TEXT, KEY_CHOICE, KEY_LABELS } key_type_t;
+typedef enum {
+    KEY_INT,
+    KEY_LONG,
+    KEY_FLOAT,
+    KEY_TIME,
+    KEY_BOOL,
+    KEY_TEXT,
+    KEY_CHOICE,
+    KEY_LABELS
+} key_type_t;
 
 typedef struct {
     const char *key;
     key_type_t type;
     size_t place, size; // of the member in config_t
-    double min, max;    // of numbers
+    double min, max;    // of numbers, and of times in seconds
     const char *words;  // choices in the order of their enum, "l1|l2"; a text with words must be one of them
     const char *preset; // default as text, NULL: the user must give it
     const char *help;

@@ -64,7 +64,8 @@ static void print_value(FILE *f, const config_t *c, const conf_key_t *k)
     switch (k->type) {
     case KEY_INT: fprintf(f, "%d", *(const int *)at); break;
     case KEY_LONG: fprintf(f, "%ld", *(const long *)at); break;
-    case KEY_FLOAT: print_double(f, *(const double *)at); break;
+    case KEY_FLOAT:
+    case KEY_TIME: print_double(f, *(const double *)at); break;
     case KEY_BOOL: fputs(*(const bool *)at ? "true" : "false", f); break;
     case KEY_TEXT: print_text(f, at); break;
     case KEY_CHOICE: print_choice(f, k->words, *(const int *)at); break;

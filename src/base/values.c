@@ -57,6 +57,8 @@ void key_wanted(char *to, size_t size, const conf_key_t *k)
         snprintf(to, size, "a whole number from %.0f to %.0f", k->min, k->max);
     else if (k->type == KEY_FLOAT)
         snprintf(to, size, "a number from %.10g to %.10g", k->min, k->max);
+    else if (k->type == KEY_TIME)
+        snprintf(to, size, "a time up to %.0f seconds, as 90, 1:30 or 2:00:00", k->max);
     else if (k->type == KEY_BOOL)
         snprintf(to, size, "true or false");
     else if (k->type == KEY_LABELS)
@@ -101,6 +103,27 @@ static bool parse_double(double *v, const char *text)
     return !*end && isfinite(*v);
 }
 
+double seconds_of(const char *text)
+{
+    static const int base[] = { 60, 60, 24, 1 }; // how many seconds, minutes, hours make one of the next
+    const char *dash = strchr(text, '-');
+    int colons = 0;
+    double time = 0;
+    for (const char *c = text; *c; c++) colons += *c == ':';
+    if (!colons) return parse_double(&time, text) && time >= 0 ? time : -1;
+    if (colons > 2 || (dash && colons != 2)) return -1;
+    int parts = colons + (dash ? 2 : 1);
+    for (int i = parts - 1; i >= 0; i--) { // i parts follow
+        size_t digits = strspn(text, "0123456789");
+        if (digits < 1 || digits > 9 || text[digits] != (i == 0 ? 0 : i == 3 ? '-' : ':')) return -1;
+        long part = strtol(text, NULL, 10);
+        if (i < parts - 1 && part >= base[i]) return -1;
+        time = time * base[i] + (double)part;
+        text += digits + 1;
+    }
+    return time;
+}
+
 static int set_text(char *to, size_t size, const char *text, const char *place)
 {
     char wanted[64];
@@ -133,6 +156,12 @@ int key_set(config_t *c, const conf_key_t *k, const char *text, bool quoted, con
         return 0;
     case KEY_FLOAT:
         if (quoted || !parse_double(&number, text) || number < k->min || number > k->max) break;
+        assert(k->size == sizeof number);
+        memcpy(to, &number, sizeof number);
+        return 0;
+    case KEY_TIME: // quoted too, as YAML 1.1 wants 2:00:00
+        number = seconds_of(text);
+        if (number < 0 || number > k->max) break;
         assert(k->size == sizeof number);
         memcpy(to, &number, sizeof number);
         return 0;

@@ -41,6 +41,17 @@ static void choose_one_sided(void)
 #endif
 }
 
+static void find_hosts(comm_t *c)
+{
+    char name[MPI_MAX_PROCESSOR_NAME] = "";
+    host_t mine = { "" };
+    int length;
+    MPI_OK(MPI_Get_processor_name(name, &length));
+    snprintf(mine.name, sizeof mine.name, "%.*s", (int)sizeof mine.name - 1, name);
+    c->host = alloc((size_t)c->size, sizeof *c->host);
+    MPI_OK(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, c->host, sizeof mine, MPI_BYTE, c->all));
+}
+
 void comm_init(comm_t *c, int *argc, char ***argv)
 {
     *c = (comm_t){ 0 };
@@ -55,12 +66,14 @@ void comm_init(comm_t *c, int *argc, char ***argv)
     MPI_OK(MPI_Comm_dup(c->all, &c->calls));
     MPI_OK(MPI_Comm_rank(c->all, &c->rank));
     MPI_OK(MPI_Comm_size(c->all, &c->size));
+    find_hosts(c);
 }
 
 void comm_free(comm_t *c)
 {
     if (!c->size) return;
     comm_barrier(c);
+    free(c->host);
     MPI_OK(MPI_Comm_free(&c->calls));
     MPI_OK(MPI_Comm_free(&c->all));
     MPI_OK(MPI_Finalize());

@@ -85,7 +85,7 @@ static _Noreturn void roll_call(wait_t *w)
     for (int r = 0; r < c->size; r++) {
         if (r == c->rank) continue;
         if (!answers[r].what[0])
-            append(missing, "%s %d", missing[0] ? "," : "", r);
+            append(missing, "%s %d on %s", missing[0] ? "," : "", r, c->host[r].name);
         else if (strcmp(answers[r].what, w->what))
             append(elsewhere, "; rank %d is in %s", r, answers[r].what);
     }

@@ -9,12 +9,14 @@
 #include <sys/resource.h>
 
 #include "dagan/kernel.h"
+#include "limit.h"
 #include "rundir.h"
 
 // A second SIGINT ends at once; the first signals only ask.
 static void on_signal(int signal_number)
 {
-    if (signal_number == SIGINT && stop_requested) _Exit(128 + SIGINT);
+    static volatile sig_atomic_t interrupts;
+    if (signal_number == SIGINT && interrupts++) _Exit(128 + SIGINT);
     stop_requested = 1;
 }
 
@@ -121,22 +123,35 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
     if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
 }
 
+static void say_limit(rundir_t *r, const limit_t *l)
+{
+    char left[TIME_TEXT];
+    if (!isinf(l->end))
+        rundir_say(r, "time limit in %s, from %s", time_text(left, l->end - now()), l->source);
+    else if (l->source[0])
+        rundir_say(r, "no time limit: %s", l->source);
+}
+
 static bool is_due(long every, long step)
 {
     return every > 0 && step % every == 0;
 }
 
-// 0 done, 1 asked to stop, -1 failed and the message printed.
-static int loop(trainer_t *tr, rundir_t *r)
+// 0 done, 1 stopped, -1 failed and the message printed.  `limit` is rank 0's.
+static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
     const config_t *conf = tr->conf;
     mark_t last = { tr->step, now() }, start = last;
     bool is_first = tr->comm->rank == 0;
     while (tr->step < tr->plan.steps) {
+        double began = now();
+        if (is_first && limit_is_near(limit)) stop_requested = 1;
         int bad = trainer_step(tr);
+        limit_note(&limit->step, now() - began);
         if (is_first) rundir_bar(r, tr, eta(tr, &start));
-        bool is_end = tr->step >= tr->plan.steps || tr->stop;
-        if (!bad && (is_due(conf->log.every, tr->step) || is_end)) {
+        bool is_done = tr->step >= tr->plan.steps, is_end = is_done || tr->stop;
+        // No row for a stop in between: a run that was stopped ends with the rows of one that was not.
+        if (!bad && (is_due(conf->log.every, tr->step) || is_done)) {
             bad = trainer_settle(tr);
             note_metrics(tr, &last);
             if (is_first && !bad) rundir_metrics(r, tr, eta(tr, &start));
@@ -145,26 +160,32 @@ static int loop(trainer_t *tr, rundir_t *r)
             comm_agree(tr->comm, true, error_text());
             return -1;
         }
-        if (is_due(conf->samples.every, tr->step) || (is_end && !tr->stop))
+        began = now();
+        if (is_due(conf->samples.every, tr->step) || is_done) {
             if (trainer_settle(tr) || samples_write(tr, conf->run.dir)) return -1;
+            limit_note(&limit->samples, now() - began);
+        }
+        began = now();
         if (is_due(conf->checkpoint.every, tr->step) || is_end) {
-            double began = now();
             if (checkpoint_write(tr, conf->run.dir)) return -1;
+            limit_note(&limit->checkpoint, now() - began);
             if (is_first)
                 rundir_say(r, "checkpoint %s/ckpt-%08ld.h5, %.2f s", conf->run.dir, tr->step, now() - began);
         }
-        if (tr->stop) return 1;
+        if (is_end) return is_done ? 0 : 1;
     }
     return 0;
 }
 
-static int finish(const trainer_t *tr, rundir_t *r, int status)
+static int finish(const trainer_t *tr, rundir_t *r, const limit_t *l, int status)
 {
     if (tr->comm->rank) return status;
     const char *dir = tr->conf->run.dir;
-    char took[TIME_TEXT];
+    char took[TIME_TEXT], why[2 * TIME_TEXT + LIMIT_SOURCE] = " on request";
+    if (l->is_near)
+        snprintf(why, sizeof why, ", %s before the limit of %s", time_text(took, l->end - now()), l->source);
     if (status == EXIT_REQUEUE)
-        rundir_say(r, "stopped after step %ld on request; the same command continues", tr->step);
+        rundir_say(r, "stopped after step %ld%s; the same command continues", tr->step, why);
     if (status == EXIT_DONE) {
         rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
         rundir_say(r, "pictures  %s/samples/", dir);
@@ -179,6 +200,8 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
 {
     trainer_t *tr = alloc(1, sizeof *tr);
     rundir_t r = { .lock = -1 };
+    limit_t limit = { .end = INFINITY };
+    double began = now();
     bool found = false;
     char machine[MACHINE_TEXT];
     int status = EXIT_USER;
@@ -194,13 +217,17 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     int bad = c->rank == 0 ? rundir_begin(&r, tr) : 0;
     if (comm_agree(c, bad, error_text())) goto out;
     machine_text(machine, sizeof machine, c);
-    if (c->rank == 0) say_plan(&r, tr, machine, found);
+    if (c->rank == 0) {
+        say_plan(&r, tr, machine, found);
+        limit_find(&limit, conf, began);
+        say_limit(&r, &limit);
+    }
     tr->began = now();
     profile_t profile;
     if (conf->log.profile) profile_start(c, &profile);
-    int end = loop(tr, &r);
+    int end = loop(tr, &r, &limit);
     if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
-    status = finish(tr, &r, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
+    status = finish(tr, &r, &limit, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
 out:
     rundir_close(&r);
     trainer_free(tr);

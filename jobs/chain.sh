@@ -1,0 +1,27 @@
+#!/bin/bash
+# A chain of jobs, each of which starts when the one before did not finish the run: stopped, failed, timed out, node lost.
+#   jobs/chain.sh N [OPTIONS of sbatch...] SCRIPT [ARGS...]
+#   jobs/chain.sh 5 --nodes=4 --time=24:00:00 jobs/faces.sbatch configs/faces.yaml
+# For sites that let no job requeue itself.  When the run is done, SLURM drops the rest of the chain.
+set -u
+case ${1:-} in
+    '' | *[!0-9]* | 0) echo "usage: jobs/chain.sh N [OPTIONS of sbatch...] SCRIPT [ARGS...]" >&2; exit 1 ;;
+esac
+n=$1
+shift
+[ $# -gt 0 ] || { echo "jobs/chain.sh: found no script, wanted one such as jobs/faces.sbatch" >&2; exit 1; }
+
+ids=()
+for ((i = 1; i <= n; i++)); do
+    after=()
+    if [ $i -gt 1 ]; then
+        after=(--dependency="afternotok:${ids[-1]}" --kill-on-invalid-dep=yes)
+        # Only the first starts anew.
+        words=()
+        for word; do [ "$word" = --fresh ] || words+=("$word"); done
+        set -- "${words[@]}"
+    fi
+    id=$(sbatch --parsable --no-requeue "${after[@]}" "$@") || exit 1
+    ids+=("${id%%;*}")
+done
+echo "jobs ${ids[*]}; to cancel all: scancel ${ids[*]}"

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Time limits and the second Ctrl-C: a run stops so that its checkpoint is complete before the time is up, says whose limit
+# it was, and continues in the same bits.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+scratch
+unset "${!SLURM_@}"
+# So short a limit leaves a quarter for the first checkpoint and 5 seconds for the end: the run has 4 of these 12.
+LIMIT=12
+SMALL+=(--set train.batch=2 --set train.steps=100000 --set checkpoint.every=100000 --set log.every=1000)
+
+# limited DIR PATTERN [OPTION...]: the run stops by itself in good time, and log.txt says at its start PATTERN.
+limited() {
+    local dir=$1 pattern=$2 end status
+    shift 2
+    end=$((SECONDS + LIMIT))
+    train 2 "$dir" "$@"
+    status=$?
+    expect "$pattern: status 75" status_is 75 $status
+    expect "$pattern: in good time" test "$SECONDS" -le "$end"
+    expect "$pattern: said at the start" says "$dir/log.txt" "$pattern"
+    expect "$pattern: checkpoint" test -s "$dir/latest.h5"
+}
+last_step() { sed -nE 's/^stopped after step ([0-9]+).*/\1/p' "$1/log.txt" | tail -1; }
+
+limited "$T/key" '^time limit in 1?[0-9]s, from run.time_limit$' --set run.time_limit=0:00:$LIMIT
+expect "the stop names the limit" says "$T/key/log.txt" \
+    '^stopped after step [0-9]+, [0-9]s before the limit of run.time_limit; the same command continues$'
+end=$(($(last_step "$T/key") + 2))
+train 1 "$T/key" --set train.steps=$end
+train 2 "$T/whole" --set train.steps=$end
+expect "it continues to the bits of a run without a limit" same "$T/whole/latest.h5" "$T/key/latest.h5"
+expect "where nobody sets a limit, no line says one" bash -c "! grep -q 'time limit' '$T/whole/log.txt'"
+
+# What SLURM tells: the environment, else squeue.  This one knows job 7 and task 3 of array 5 only.
+mkdir "$T/bin"
+cat >"$T/bin/squeue" <<'SH'
+#!/bin/sh
+case "$*" in
+    "-h -j 7 -o %L") echo 0:12 ;;
+    "-h -j 5_3 -o %L") echo UNLIMITED ;;
+    *) echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1 ;;
+esac
+SH
+chmod +x "$T/bin/squeue"
+PATH=$T/bin:$PATH
+SLURM_JOB_ID=7 limited "$T/squeue" '^time limit in 1?[0-9]s, from squeue$'
+SLURM_JOB_ID=7 SLURM_JOB_END_TIME=$(($(date +%s) + LIMIT)) \
+    limited "$T/environment" '^time limit in 1?[0-9]s, from SLURM_JOB_END_TIME$' --set run.time_limit=1:00:00
+SLURM_JOB_ID=7 limited "$T/nearer" '^time limit in 1?[0-9]s, from squeue$' --set run.time_limit=1:00:00
+
+unlimited() {   # name, pattern
+    train 2 "$T/$1" --set train.steps=2
+    expect "$1: done" status_is 0 $?
+    expect "$1: said at the start" says "$T/$1/log.txt" "$2"
+    expect "$1: nothing on stderr" is_quiet "$T/$1.err"
+}
+SLURM_JOB_ID=9 SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3 unlimited "no limit in SLURM" '^no time limit: SLURM sets none$'
+SLURM_JOB_ID=8 unlimited "a silent squeue" '^no time limit: unknown, squeue does not tell; run.time_limit sets one$'
+SLURM_JOB_ID='7;echo 0:12' unlimited "an odd job number" '^2 ranks'
+
+# ---- the second SIGINT -----------------------------------------------------------------------------
+start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/twice" --set log.every=1 >"$T/twice.out" 2>"$T/twice.err"
+pid=$!
+wait_line "$T/twice.out" '^step +1/'
+rank=$(pgrep -P $pid | head -1)
+pkill -STOP -P $pid   # or the first might do before the second comes
+kill -INT "$rank"
+pkill -CONT -P $pid
+kill -INT "$rank"
+SECONDS=0
+wait $pid
+expect "a second SIGINT ends at once" status_is 130 $?
+expect "and leaves no checkpoint" test ! -e "$T/twice/latest.h5"
+expect "a second SIGINT: no rank stays" test -z "$(pgrep -P $pid)"
