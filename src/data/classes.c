@@ -53,9 +53,9 @@ static int read_names(dataset_t *d, int label, hid_t attribute, hid_t type, hid_
         return fail("%s: attribute 'classes' has names of %zu bytes, wanted at most %d", where, s.width,
                     NAME_MAX_BYTES);
     hid_t memory = H5Tcopy(H5T_C_S1);
-    H5Tset_cset(memory, H5Tget_cset(type));
-    H5Tset_strpad(memory, H5T_STR_NULLPAD); // drops the spaces of Fortran's strings
-    H5Tset_size(memory, s.varies ? H5T_VARIABLE : s.width);
+    H5_OK(H5Tset_cset(memory, H5Tget_cset(type)));
+    H5_OK(H5Tset_strpad(memory, H5T_STR_NULLPAD)); // drops the spaces of Fortran's strings
+    H5_OK(H5Tset_size(memory, s.varies ? H5T_VARIABLE : s.width));
     s.bytes = alloc(s.n, s.varies ? sizeof(char *) : s.width);
     int bad =
         H5Aread(attribute, memory, s.bytes) < 0 ? fail("%s: attribute 'classes' cannot be read", where) : 0;
