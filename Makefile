@@ -118,8 +118,8 @@ $(PROG): $(OBJ)
 	$(call say,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# FP contraction is off because plain and fast kernels, and one rank and many, must agree in every bit where they add in
-# the same order.
+# Outside kernel/simd, FP contraction is off: what one rank adds and what several add must agree in every bit.  The
+# kernels there may contract, since each runs alike wherever its instruction set does.
 $B/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call say,$@)
