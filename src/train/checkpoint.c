@@ -1,20 +1,14 @@
-// Checkpoints: one HDF5 file of a run's whole state, written by all ranks together and committed by rename.
-//
-// Write to *.tmp, close, fsync, read everything back against its checksums, rename, fsync the folder, move
-// latest.h5. Until the last rename the older files are the truth; after it the new one is.
+// What a checkpoint holds: one HDF5 file of a run's whole state, written and read by all ranks together.
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "checkpoint.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "array.h"
-#include "dagan/train.h"
 
-enum { VERSION = 1, PATH_TEXT = 2 * CONF_TEXT_MAX, KEPT_MAX = 4096 };
+enum { VERSION = 1 };
 static const char FORMAT[] = "dagan-checkpoint";
 
 typedef enum { DIRECTION_WRITE, DIRECTION_READ } direction_t;
@@ -206,90 +200,27 @@ static int check_format(const array_file_t *f)
     return bad;
 }
 
-// ---- commit ----------------------------------------------------------------------------------------
+// ---- files -------------------------------------------------------------------------------------------
 
-static int sync_path(const char *path)
-{
-    int fd = open(path, O_RDONLY);
-    if (fd < 0 || fsync(fd)) {
-        int why = errno;
-        if (fd >= 0) close(fd);
-        return fail("%s: cannot be brought to disk: %s", path, strerror(why));
-    }
-    return close(fd) ? fail("%s: %s", path, strerror(errno)) : 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)b, *(char *const *)a); // newest first: steps have leading zeros
-}
-
-// The checkpoints of a folder, newest first.  To be released with free_names().
-static int list(const char *dir, char **names)
-{
-    DIR *d = opendir(dir);
-    int n = 0;
-    if (!d) return 0;
-    for (struct dirent *e; (e = readdir(d)) && n < KEPT_MAX;) {
-        size_t length = strlen(e->d_name);
-        if (strncmp(e->d_name, "ckpt-", 5) || length < 8 || strcmp(e->d_name + length - 3, ".h5")) continue;
-        names[n] = strdup(e->d_name);
-        CHECK(names[n], "no memory for a file name");
-        n++;
-    }
-    closedir(d);
-    qsort(names, (size_t)n, sizeof *names, by_name);
-    return n;
-}
-
-static void drop_old(const char *dir, int keep)
-{
-    char *names[KEPT_MAX], path[PATH_TEXT];
-    int n = list(dir, names);
-    for (int i = 0; i < n; i++) {
-        if (i >= keep && snprintf(path, sizeof path, "%s/%s", dir, names[i]) < (int)sizeof path) unlink(path);
-        free(names[i]);
-    }
-}
-
-// latest.h5 is a link beside the files; it changes by rename, so it always names a whole one.
-static int point_latest(const char *dir, const char *name)
-{
-    char link[PATH_TEXT], fresh[PATH_TEXT];
-    snprintf(link, sizeof link, "%s/latest.h5", dir);
-    snprintf(fresh, sizeof fresh, "%s/latest.h5.tmp", dir);
-    unlink(fresh);
-    if (symlink(name, fresh) || rename(fresh, link)) return fail("%s: %s", link, strerror(errno));
-    return 0;
-}
-
-static int commit(const char *dir, const char *tmp, const char *path, const char *name)
-{
-    if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
-    if (sync_path(dir) || point_latest(dir, name)) return -1;
-    return sync_path(dir);
-}
-
-static bool agree_quietly(const comm_t *c, int bad)
+bool checkpoint_agree(const comm_t *c, int bad)
 {
     double any = bad != 0;
     comm_max(c, &any, 1);
     return any > 0;
 }
 
-static int write_file(trainer_t *tr, const char *path)
+int checkpoint_save(trainer_t *tr, const char *path)
 {
     pass_t p = { .direction = DIRECTION_WRITE, .comm = tr->comm };
     p.bad = array_create(&p.file, tr->comm, path);
-    if (agree_quietly(tr->comm, p.bad)) return -1;
+    if (checkpoint_agree(tr->comm, p.bad)) return -1;
     pass_all(&p, tr);
     p.bad |= put_attributes(&p.file, tr);
     p.bad |= array_close(&p.file);
-    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
+    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
 }
 
-// Reads every array back into scratch copies: what the disk holds, not what we meant to write.
-static int verify_file(const trainer_t *tr, const char *path)
+int checkpoint_verify(const trainer_t *tr, const char *path)
 {
     trainer_t copy = *tr;
     pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
@@ -306,7 +237,7 @@ static int verify_file(const trainer_t *tr, const char *path)
         alloc((size_t)copy.pool.samples * (size_t)copy.pool.depth * copy.pool.image + 1, sizeof(float));
 
     p.bad = array_open(&p.file, tr->comm, path);
-    if (!agree_quietly(tr->comm, p.bad)) {
+    if (!checkpoint_agree(tr->comm, p.bad)) {
         pass_all(&p, &copy);
         p.bad |= check_format(&p.file);
         p.bad |= array_close(&p.file);
@@ -318,68 +249,21 @@ static int verify_file(const trainer_t *tr, const char *path)
     free(copy.seen_s.centres);
     for (int s = 0; s < 2; s++) free(sides[s]->w);
     free(copy.metrics.row);
-    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
-}
-
-int checkpoint_write(trainer_t *tr, const char *dir)
-{
-    char name[64], path[PATH_TEXT], tmp[PATH_TEXT];
-    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    snprintf(tmp, sizeof tmp, "%s/%s.tmp", dir, name);
-    if (trainer_settle(tr)) return -1;
-    attention_exchange(&tr->seen_s, tr->comm);
-    attention_exchange(&tr->seen_t, tr->comm);
-    int bad = write_file(tr, tmp);
-    if (!bad && tr->comm->rank == 0) bad = sync_path(tmp);
-    bad = agree_quietly(tr->comm, bad) || verify_file(tr, tmp);
-    if (!bad && tr->comm->rank == 0) {
-        bad = commit(dir, tmp, path, name);
-        if (!bad) drop_old(dir, tr->conf->checkpoint.keep);
-    }
-    if (bad && tr->comm->rank == 0) unlink(tmp);
-    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
 }
 
 // ---- resume ----------------------------------------------------------------------------------------
 
-static int load(trainer_t *tr, const char *path)
+int checkpoint_load(trainer_t *tr, const char *path)
 {
     pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
     p.bad = array_open(&p.file, tr->comm, path);
-    if (agree_quietly(tr->comm, p.bad)) return -1;
+    if (checkpoint_agree(tr->comm, p.bad)) return -1;
     p.bad = check_format(&p.file);
     if (!p.bad) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
     p.bad |= array_close(&p.file);
-    return agree_quietly(tr->comm, p.bad) ? -1 : 0;
-}
-
-int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found)
-{
-    const comm_t *c = tr->comm;
-    char *names[KEPT_MAX], file[PATH_TEXT];
-    int n = 0;
-    *found = false;
-    if (path) {
-        int bad = load(tr, path);
-        *found = !bad;
-        return comm_agree(c, bad, error_text()) ? -1 : 0;
-    }
-    if (c->rank == 0) n = list(dir, names); // one rank looks, so that all see the same files
-    comm_bcast(c, &n, sizeof n, 0);
-    for (int i = 0; i < n; i++) {
-        if (c->rank == 0) snprintf(file, sizeof file, "%s/%s", dir, names[i]);
-        comm_bcast(c, file, sizeof file, 0);
-        if (*found) continue;
-        *found = load(tr, file) == 0;
-        if (!*found && c->rank == 0) fprintf(stderr, "dagan_mpi: passed over %s\n", error_text());
-    }
-    for (int i = 0; i < n && c->rank == 0; i++) free(names[i]);
-    // A file that failed half-way may have left its numbers behind: never go on from a mixture.
-    bool none = n > 0 && !*found;
-    if (none) fail("%s: none of its %d checkpoints can be used; --fresh starts anew", dir, n);
-    return comm_agree(c, none, error_text()) ? -1 : 0;
+    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
 }
 
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
