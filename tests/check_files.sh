@@ -19,6 +19,9 @@ expect "no file is left half-written" bash -c "! ls '$T/run' | grep -q tmp"
 
 pngs=("$T"/run/samples/step-0000000[24].png)
 expect "pictures decode" "$PYTHON" tests/check_files.py --png "${pngs[@]}"
+# The sources and two rows of translations, cells of 132 pixels beside a margin of 96.
+"$PYTHON" tests/check_files.py --png "$T/run/samples/progress.png" >"$T/sheet"
+expect "progress.png has a row for each picture" says "$T/sheet" " 628 404$"
 cp "$T/run/config.yaml" "$T/config.yaml"
 ranks 2 "$DAGAN" "$T/config.yaml" >"$T/out" 2>&1   # nothing is left to do: it writes its configuration anew
 expect "config.yaml is a configuration" status_is 0 $?

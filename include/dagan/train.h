@@ -223,12 +223,15 @@ int checkpoint_model(const comm_t *c, const char *path, model_t *m);
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
 void labels_text(char *text, size_t size, const config_t *conf);
 
-// samples/step-NNN.png from a fixed set of test images.  Collective.
+// samples/step-NNN.png from a fixed set of test images, and samples/progress.png, the sheet of all of them.
+// Collective; 0, or -1 after the message was printed.
 int samples_write(trainer_t *tr, const char *dir);
 // Outlines N' regions (x, y centres in pixels of the image) on the image of `size` drawn at (top, left),
 // enlarged `scale` times; region r has its own colour and carries its number at the centre.
 void draw_regions(picture_t *p, const float *centres, int regions, double half, int top, int left, int size,
                   int scale);
+// Writes n >= 0 in black, digits 3 x 5 pixels enlarged `scale` times, 4 `scale` apart.
+void draw_number(picture_t *p, long n, int top, int left, int scale);
 // Copies (h, w, 3) bytes enlarged `scale` times to (top, left).
 void draw_image(picture_t *p, const uint8_t *rgb, int h, int w, int top, int left, int scale);
 

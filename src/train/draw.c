@@ -2,6 +2,7 @@
 // numbers.
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "dagan/train.h"
@@ -41,14 +42,29 @@ static void box(picture_t *p, int top, int left, int bottom, int right, const ui
     }
 }
 
-static void number(picture_t *p, int n, int top, int left, const uint8_t rgb[3])
+static bool is_ink(int digit, int y, int x)
+{
+    return y >= 0 && y < 5 && x >= 0 && x < 3 && (DIGIT[digit][y] >> (2 - x) & 1);
+}
+
+// White on the colour of its region.
+static void region_number(picture_t *p, int n, int top, int left, const uint8_t rgb[3])
 {
     static const uint8_t white[3] = { 255, 255, 255 };
     for (int y = -1; y < 6; y++)
-        for (int x = -1; x < 4; x++) {
-            bool on = y >= 0 && y < 5 && x >= 0 && x < 3 && (DIGIT[n % 10][y] >> (2 - x) & 1);
-            dot(p, top + y, left + x, on ? white : rgb);
-        }
+        for (int x = -1; x < 4; x++) dot(p, top + y, left + x, is_ink(n % 10, y, x) ? white : rgb);
+}
+
+void draw_number(picture_t *p, long n, int top, int left, int scale)
+{
+    static const uint8_t black[3] = { 0, 0, 0 };
+    char text[24];
+    int length = snprintf(text, sizeof text, "%ld", n);
+    for (int i = 0; i < length; i++)
+        for (int y = 0; y < 5 * scale; y++)
+            for (int x = 0; x < 3 * scale; x++)
+                if (is_ink(text[i] - '0', y / scale, x / scale))
+                    dot(p, top + y, left + 4 * scale * i + x, black);
 }
 
 void draw_regions(picture_t *p, const float *centres, int regions, double half, int top, int left, int size,
@@ -66,7 +82,7 @@ void draw_regions(picture_t *p, const float *centres, int regions, double half, 
         int x1 = (int)fmin(cx + half * scale, part.w - 1), y1 = (int)fmin(cy + half * scale, part.h - 1);
         box(&part, y0, x0, y1, x1, COLOUR[r % 8]);
         box(&part, y0 + 1, x0 + 1, y1 - 1, x1 - 1, COLOUR[r % 8]);
-        number(&part, r, (int)cy - 2, (int)cx - 1, COLOUR[r % 8]);
+        region_number(&part, r, (int)cy - 2, (int)cx - 1, COLOUR[r % 8]);
     }
     draw_image(p, part.rgb, part.h, part.w, top, left, 1);
     picture_free(&part);

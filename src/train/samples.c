@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dagan/train.h"
+#include "samples.h"
 
-enum { SCALE = 2, GAP = 4, ROWS = 3 };
+enum { SCALE = SAMPLES_SCALE, GAP = SAMPLES_GAP, ROWS = 3 };
 
 // What one image became; ranks compute their share of all of them.
 typedef struct {
@@ -15,6 +15,11 @@ typedef struct {
     float *centres;              // (n, N', 2)
     size_t n, bytes;
 } sheet_t;
+
+int samples_cell(int size)
+{
+    return size * SCALE + GAP;
+}
 
 static void translate_one(trainer_t *tr, sheet_t *s, size_t i)
 {
@@ -34,7 +39,7 @@ static void translate_one(trainer_t *tr, sheet_t *s, size_t i)
 
 static void draw_cell(picture_t *p, const trainer_t *tr, const sheet_t *s, size_t i, int block, int column)
 {
-    int size = tr->conf->data.size, cell = size * SCALE + GAP, left = GAP + column * cell;
+    int size = tr->conf->data.size, cell = samples_cell(size), left = GAP + column * cell;
     int top = GAP + block * (ROWS * cell + GAP), regions = tr->conf->attention.regions;
     const uint8_t *x = s->image + i * s->bytes;
     draw_image(p, x, size, size, top, left, SCALE);
@@ -46,7 +51,7 @@ static void draw_cell(picture_t *p, const trainer_t *tr, const sheet_t *s, size_
 
 static int draw_sheet(const trainer_t *tr, const sheet_t *s, const char *path)
 {
-    int size = tr->conf->data.size, cell = size * SCALE + GAP, half = (int)(s->n / 2);
+    int size = tr->conf->data.size, cell = samples_cell(size), half = (int)(s->n / 2);
     picture_t p;
     picture_init(&p, 2 * ROWS * cell + 2 * GAP, half * cell + GAP);
     for (int i = 0; i < half; i++) {
@@ -76,7 +81,7 @@ int samples_write(trainer_t *tr, const char *dir)
     int bad = 0;
     if (tr->comm->rank == 0) {
         snprintf(path, sizeof path, "%s/samples/step-%08ld.png", dir, tr->step);
-        bad = draw_sheet(tr, &s, path);
+        bad = draw_sheet(tr, &s, path) || progress_write(dir, (int)size, tr->step);
     }
     free(s.centres);
     free(s.translated);

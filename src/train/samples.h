@@ -1,0 +1,15 @@
+// How the pictures of samples/ are laid out, private to train/: cells of one image each, SAMPLES_GAP pixels
+// of white between them; the first row shows s, the second its regions, the third s', then the same of t.
+#ifndef DAGAN_TRAIN_SAMPLES_H
+#define DAGAN_TRAIN_SAMPLES_H
+
+#include "dagan/train.h"
+
+enum { SAMPLES_SCALE = 2, SAMPLES_GAP = 4 };
+
+// Pixels from one cell to the next for images of `size`.
+int samples_cell(int size);
+// samples/progress.png from the pictures of samples/ up to `step`.  Rank 0; 0, or -1 after fail().
+int progress_write(const char *dir, int size, long step);
+
+#endif
