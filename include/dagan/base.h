@@ -134,6 +134,7 @@ typedef struct {
         int nonfinite_max; // skipped steps in a row before the run fails
     } train;
     struct {
+        char kind[64];
         int width;   // w
         int width_d; // w of D1 and D2, 0: width
         char encoder[64], localiser[64];

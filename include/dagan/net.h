@@ -78,6 +78,10 @@ typedef struct {
 
 disc_t discriminator(const scope_t *s, var_t x);
 
+// The classifier of whole images that figures rest on: features (n, 1, 1, CLASSIFIER_FEATURES) for its heads.
+enum { CLASSIFIER_FEATURES = 128 };
+var_t classifier(const scope_t *s, var_t x);
+
 // The instances averaged under their own masks: (n, 1, N', c).
 var_t dae_pool(const scope_t *s, const dae_t *z);
 // The classifier of one label: logits (n, 1, 1, classes) from the pooled instance of one region, or of all

@@ -37,11 +37,15 @@ typedef struct {
     departure_t *departure; // one for each bucket, in the order they leave
 } objective_t;
 
-// Builds the whole paper for one step; the first build of a network adds its parameters to the model.
+// Builds what one step of the configured kind computes; the first build of a network adds its parameters to
+// the model.
 void objective_build(objective_t *o, model_t *m, int step, int n);
 void objective_free(objective_t *o);
+// For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
+var_t objective_seen(objective_t *o, var_t x, const char *name);
 
-// F alone on a batch of n images, with averaged weights where the run keeps them (samples, translate).
+// F alone on a batch of n images, with averaged weights where the run keeps them (samples, translate).  x is
+// NULL where the kind makes no images; z is empty where it has no attention.
 typedef struct {
     tape_t tape;
     var_t x, fx;
@@ -50,6 +54,31 @@ typedef struct {
 
 void translator_build(translator_t *tr, model_t *m, int n);
 void translator_free(translator_t *tr);
+
+// A trained classifier on a batch of n images: its features and what it says of each label.
+typedef struct {
+    tape_t tape;
+    var_t x, features;
+    var_t logits[CONF_LABELS_MAX]; // (n, 1, 1, classes)
+} judge_t;
+
+void judge_build(judge_t *j, model_t *m, int n);
+void judge_free(judge_t *j);
+
+// What `model.kind` names: networks and the wires between them.  A file of src/train/ defines kind_NAME.
+typedef struct {
+    const char *name;
+    int steps;                                      // STEP_* bits: the steps it consists of
+    void (*build)(objective_t *o, model_t *m);      // o->step's wires, from o->x and the label inputs
+    void (*translator)(translator_t *t, model_t *); // fx from x; NULL: makes no images
+} kind_t;
+
+const kind_t *kind_of(const config_t *conf);
+// Checks model.kind and what net_check does.  0, or -1 after fail().
+int kind_check(const config_t *conf);
+// Whether the run has steps of that sort; whether a loss is part of it.
+bool kind_takes(const config_t *conf, int step);
+bool kind_has_loss(const config_t *conf, const loss_t *loss);
 
 // ---- gradients over leaves and ranks ---------------------------------------------------------------
 

@@ -41,6 +41,7 @@ const conf_key_t conf_keys[] = {
     { "train.augment.cutout",  BOOL(train.augment_cutout, "false"),               "DiffAugment for D1 and D2: a blank square" },
     { "train.nonfinite",       CHOICE(train.nonfinite, "skip|stop", "skip"),      "what a NaN or Inf in a loss or gradient does: skip the step, or stop" },
     { "train.nonfinite_max",   INT(train.nonfinite_max, 1, 100000, "10"),         "steps skipped in a row before the run fails" },
+    { "model.kind",            TEXT(model.kind, NULL, "dagan"),                   "what is trained: dagan, or classifier (of the labels, whole images)" },
     { "model.width",           INT(model.width, 1, 1024, "32"),                   "channels of the first layers, w" },
     { "model.width_d",         INT(model.width_d, 0, 1024, "0"),                  "the same in D1 and D2, 0: model.width" },
     { "model.encoder",         TEXT(model.encoder, NULL, "resnet"),               "encoder E, a file of src/net/encoder/" },

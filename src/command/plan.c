@@ -20,17 +20,17 @@ config_t *dry_config(const comm_t *c, int argc, char **argv)
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
 {
     *dry = (dry_t){ .model.conf = conf };
-    if (net_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
+    if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
     for (int i = 0; i < conf->n_labels; i++) dry->model.n_classes[i] = 2;
     int leaf = conf->train.microbatch;
-    objective_build(&dry->g, &dry->model, STEP_G, leaf);
-    if (conf->train.label_warmup) objective_build(&dry->label, &dry->model, STEP_LABEL, leaf);
-    objective_build(&dry->d, &dry->model, STEP_D, leaf);
+    objective_t *const o[] = { &dry->g, &dry->label, &dry->d };
+    const int step[] = { STEP_G, STEP_LABEL, STEP_D };
+    for (int i = 0; i < 3; i++)
+        if (kind_takes(conf, step[i])) objective_build(o[i], &dry->model, step[i], leaf);
     params_alloc(&dry->model.f, 0, 0);
     params_alloc(&dry->model.d, 0, 0);
-    tape_plan(&dry->g.tape, dry->g.total);
-    if (conf->train.label_warmup) tape_plan(&dry->label.tape, dry->label.total);
-    tape_plan(&dry->d.tape, dry->d.total);
+    for (int i = 0; i < 3; i++)
+        if (kind_takes(conf, step[i])) tape_plan(&o[i]->tape, o[i]->total);
     return 0;
 }
 

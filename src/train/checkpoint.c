@@ -77,6 +77,7 @@ static void pass_params(pass_t *p, params_t *params, bool has_ema)
 static void pass_attention(pass_t *p, const char *domain, attention_map_t *a)
 {
     char name[64];
+    if (!a->regions) return; // a kind without attention
     array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)a->n, a->regions, 2 });
     array_t step = array_of(H5T_NATIVE_INT64, 1, (int[]){ (int)a->n });
     centres.block_rows = step.block_rows = ATTENTION_BLOCK;
@@ -176,7 +177,7 @@ static int put_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_text(f, "/", "kernels", kernel_text()) |
               array_put_long(f, "/", "ranks", tr->comm->size) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
-    for (int d = 0; d < 2; d++)
+    for (int d = 0; d < 2 && tr->seen_s.regions; d++)
         bad |= array_put_double(f, domain[d], "half", conf->attention.half) |
                array_put_double(f, domain[d], "sharpness", conf->attention.sharpness) |
                array_put_long(f, domain[d], "image_size", conf->data.size) |

@@ -138,7 +138,7 @@ static int write_losses(const array_file_t *f, const trainer_t *tr)
     int bad = 0;
     char name[64];
     for (int i = 0; losses[i]; i++) {
-        if (losses[i]->weight(tr->conf) <= 0) continue;
+        if (!kind_has_loss(tr->conf, losses[i])) continue;
         snprintf(name, sizeof name, "/loss/%s", losses[i]->name);
         bad |= write_scalar(f, name, tr->loss[i]);
     }

@@ -6,19 +6,8 @@
 // mathematics.
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "dagan/train.h"
-
-// DiffAugment of what a discriminator sees; never of what DAE's consistency sees.
-static var_t seen(objective_t *o, var_t x, const char *name)
-{
-    const config_t *conf = o->wires.conf;
-    if (!conf->train.augment_colour && !conf->train.augment_shift && !conf->train.augment_cutout) return x;
-    var_t how = tape_input(&o->tape, name, (shape_t){ x->dim.n, 1, 1, AUGMENT_NUMBERS });
-    o->augment[o->n_augment++] = how;
-    return augment(x, how);
-}
 
 // DAE of s and t in one batch, and the labels it tells.
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
@@ -44,8 +33,10 @@ static void build_generator(objective_t *o, wires_t *w, int n)
         w->zfs = dae_rows(&zf, 0, n);
         w->zft = dae_rows(&zf, n, n);
     }
-    if (conf->loss.weights.gan_s > 0) w->d1_fs = discriminator(&w->d1, seen(o, w->fs, "augment_s_fake"));
-    if (conf->loss.weights.gan_t > 0) w->d2_ft = discriminator(&w->d2, seen(o, w->ft, "augment_t_fake"));
+    if (conf->loss.weights.gan_s > 0)
+        w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
+    if (conf->loss.weights.gan_t > 0)
+        w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake"));
 }
 
 // D1 and D2 on t and on the detached fakes, which the caller hands in as `x`.
@@ -54,27 +45,13 @@ static void build_discriminators(objective_t *o, wires_t *w)
     const config_t *conf = w->conf;
     w->t = tape_input(&o->tape, "t", w->fs->dim);
     if (conf->loss.weights.gan_s > 0) {
-        w->d1_t = discriminator(&w->d1, seen(o, w->t, "augment_t1"));
-        w->d1_fs = discriminator(&w->d1, seen(o, w->fs, "augment_s_fake")); // Eq. 7
+        w->d1_t = discriminator(&w->d1, objective_seen(o, w->t, "augment_t1"));
+        w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake")); // Eq. 7
     }
     if (conf->loss.weights.gan_t > 0) {
-        w->d2_t = discriminator(&w->d2, seen(o, w->t, "augment_t2"));
-        w->d2_ft = discriminator(&w->d2, seen(o, w->ft, "augment_t_fake")); // Eq. 8
+        w->d2_t = discriminator(&w->d2, objective_seen(o, w->t, "augment_t2"));
+        w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake")); // Eq. 8
     }
-}
-
-static void add_terms(objective_t *o, int step)
-{
-    float weight[OBJECTIVE_TERMS_MAX];
-    for (int i = 0; losses[i]; i++) {
-        double w = losses[i]->weight(o->wires.conf);
-        if (!(losses[i]->steps & step) || w <= 0) continue;
-        CHECK(o->n_terms < OBJECTIVE_TERMS_MAX, "more than %d losses", OBJECTIVE_TERMS_MAX);
-        weight[o->n_terms] = (float)w;
-        o->term[o->n_terms] = losses[i];
-        o->value[o->n_terms++] = tape_name(losses[i]->build(&o->tape, &o->wires), losses[i]->name, true);
-    }
-    o->total = tape_name(weighted_sum(&o->tape, o->n_terms, o->value, weight), "total", true);
 }
 
 static void name_instances(dae_t *z, const char *of)
@@ -99,57 +76,39 @@ static void name_wires(wires_t *w)
     if (w->d2_t.score) tape_name(w->d2_t.score, "d2_real", false);
 }
 
-void objective_build(objective_t *o, model_t *m, int step, int n)
+static void build(objective_t *o, model_t *m)
 {
-    const config_t *conf = m->conf;
-    *o = (objective_t){ .step = step, .n = n };
-    o->tape.name = step == STEP_D ? "D" : step == STEP_G ? "F" : "labels";
     wires_t *w = &o->wires;
     tape_t *t = &o->tape;
-    *w = (wires_t){ .conf = conf,
-                    .dae = scope_new(t, &m->f, conf, "dae", conf->model.norm_dae),
-                    .g = scope_new(t, &m->f, conf, "g", conf->model.norm_g),
-                    .d1 = scope_new(t, &m->d, conf, "d1", conf->model.norm_d),
-                    .d2 = scope_new(t, &m->d, conf, "d2", conf->model.norm_d) };
-    w->d1.frozen = w->d2.frozen = step != STEP_D;
-    o->x = tape_input(t, "x", (shape_t){ 2 * n, conf->data.size, conf->data.size, 3 });
-    if (step == STEP_D) {
+    const config_t *conf = w->conf;
+    int n = o->n;
+    w->dae = scope_new(t, &m->f, conf, "dae", conf->model.norm_dae);
+    w->g = scope_new(t, &m->f, conf, "g", conf->model.norm_g);
+    w->d1 = scope_new(t, &m->d, conf, "d1", conf->model.norm_d);
+    w->d2 = scope_new(t, &m->d, conf, "d2", conf->model.norm_d);
+    w->d1.frozen = w->d2.frozen = o->step != STEP_D;
+    if (o->step == STEP_D) {
         w->fs = rows(o->x, 0, n);
         w->ft = rows(o->x, n, n);
         build_discriminators(o, w);
     } else {
         w->s = rows(o->x, 0, n);
         w->t = rows(o->x, n, n);
-        for (int i = 0; i < conf->n_labels; i++)
-            w->label[i] = tape_input(t, conf->labels[i].name, (shape_t){ 2 * n, 1, 1, 1 });
         build_dae(o, w, m);
-        if (step == STEP_G) build_generator(o, w, n);
+        if (o->step == STEP_G) build_generator(o, w, n);
     }
     name_wires(w);
-    add_terms(o, step);
 }
 
-void objective_free(objective_t *o)
-{
-    tape_free(&o->tape);
-    free(o->departure);
-    *o = (objective_t){ 0 };
-}
-
-void translator_build(translator_t *tr, model_t *m, int n)
+static void build_translator(translator_t *tr, model_t *m)
 {
     const config_t *conf = m->conf;
-    *tr = (translator_t){ .tape.name = "samples" };
     scope_t enc = scope_new(&tr->tape, &m->f, conf, "dae", conf->model.norm_dae);
     scope_t gen = scope_new(&tr->tape, &m->f, conf, "g", conf->model.norm_g);
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;
-    tr->x = tape_input(&tr->tape, "x", (shape_t){ n, conf->data.size, conf->data.size, 3 });
     tr->z = dae(&enc, tr->x);
     tape_name(tr->z.centres, "centres", true);
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
 }
 
-void translator_free(translator_t *tr)
-{
-    tape_free(&tr->tape);
-}
+const kind_t kind_dagan = { "dagan", STEP_G | STEP_D | STEP_LABEL, build, build_translator };

@@ -71,7 +71,7 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     row[metrics_column(m, "rate_g")] = rate_at(conf, &tr->plan, conf->train.rate_g, tr->step - 1);
     row[metrics_column(m, "rate_d")] = rate_at(conf, &tr->plan, conf->train.rate_d, tr->step - 1);
     for (int i = 0; losses[i]; i++) {
-        if (losses[i]->weight(conf) <= 0) continue;
+        if (!kind_has_loss(conf, losses[i])) continue;
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
         row[metrics_column(m, name)] = tr->loss[i];
     }
@@ -93,14 +93,28 @@ static bool agree_kernels(const comm_t *c)
     return x[1] == -x[2];
 }
 
+// "dae 123, g 456, d1 789"
+static void parameters_text(char *text, size_t size, const model_t *m)
+{
+    const params_t *const sides[] = { &m->f, &m->d };
+    size_t at = 0;
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < sides[s]->n_nets && at < size; i++) {
+            const net_t *net = &sides[s]->net[i];
+            at += (size_t)snprintf(text + at, size - at, "%s%s %zu", at ? ", " : "", net->name,
+                                   net->end - net->first);
+        }
+}
+
 static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
+    char parameters[256];
+    parameters_text(parameters, sizeof parameters, &tr->model);
     rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
-    rundir_say(r, "%zu parameters in DAE and G, %zu in D1 and D2; tapes of %.1f MiB per rank", tr->model.f.n,
-               tr->model.d.n,
+    rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
                (double)(tr->g.tape.arena_floats + tr->d.tape.arena_floats + tr->label.tape.arena_floats) * 4 /
                    1048576);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
@@ -188,10 +202,11 @@ static int finish(const trainer_t *tr, rundir_t *r, const limit_t *l, int status
         rundir_say(r, "stopped after step %ld%s; the same command continues", tr->step, why);
     if (status == EXIT_DONE) {
         rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
-        rundir_say(r, "pictures  %s/samples/", dir);
+        if (tr->translator.x) rundir_say(r, "pictures  %s/samples/", dir);
         rundir_say(r, "numbers   %s/metrics.csv", dir);
         rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
-        rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
+        if (tr->translator.x)
+            rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
     }
     return status;
 }

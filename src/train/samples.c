@@ -66,6 +66,7 @@ static int draw_sheet(const trainer_t *tr, const sheet_t *s, const char *path)
 int samples_write(trainer_t *tr, const char *dir)
 {
     char path[2 * CONF_TEXT_MAX];
+    if (!tr->translator.x) return 0; // a kind that makes no images
     size_t count = (size_t)tr->conf->samples.count, size = (size_t)tr->conf->data.size;
     size_t fewest = tr->shown[0]->n < tr->shown[1]->n ? tr->shown[0]->n : tr->shown[1]->n;
     if (count > fewest) count = fewest;

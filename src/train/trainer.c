@@ -66,18 +66,19 @@ static void build(trainer_t *tr, bool keeps_wires)
     model_t *m = &tr->model;
     int leaf = conf->train.microbatch;
     m->conf = conf;
-    objective_build(&tr->g, m, STEP_G, leaf);
-    if (conf->train.label_warmup) objective_build(&tr->label, m, STEP_LABEL, leaf);
-    objective_build(&tr->d, m, STEP_D, leaf);
+    objective_t *const o[] = { &tr->g, &tr->label, &tr->d };
+    const int step[] = { STEP_G, STEP_LABEL, STEP_D };
+    for (int i = 0; i < 3; i++)
+        if (kind_takes(conf, step[i])) objective_build(o[i], m, step[i], leaf);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
     if (conf->train.ema == 0) params_share_average(&m->f);
     params_share_average(&m->d);
     side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of DAE and G", tr->plan.my_leaves);
     side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D1 and D2", tr->plan.my_leaves);
-    plan_objective(tr, &tr->g, &tr->f_side, keeps_wires);
-    if (conf->train.label_warmup) plan_objective(tr, &tr->label, &tr->f_side, keeps_wires);
-    plan_objective(tr, &tr->d, &tr->d_side, keeps_wires);
+    for (int i = 0; i < 3; i++)
+        if (kind_takes(conf, step[i]))
+            plan_objective(tr, o[i], step[i] == STEP_D ? &tr->d_side : &tr->f_side, keeps_wires);
     size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
     image_pool_init(&tr->pool, conf, &tr->plan);
@@ -92,7 +93,7 @@ static void name_metrics(trainer_t *tr)
     char name[METRIC_NAME_MAX];
     for (size_t i = 0; i < sizeof first / sizeof *first; i++) metrics_column(&tr->metrics, first[i]);
     for (int i = 0; losses[i]; i++) {
-        if (losses[i]->weight(tr->conf) <= 0) continue;
+        if (!kind_has_loss(tr->conf, losses[i])) continue;
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
         metrics_column(&tr->metrics, name);
     }
@@ -104,15 +105,16 @@ static void name_metrics(trainer_t *tr)
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires)
 {
     *tr = (trainer_t){ .comm = c, .conf = conf, .began = now(), .d_finite = true };
-    int bad = net_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size);
+    int bad = kind_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size);
     if (comm_agree(c, bad, error_text())) return -1;
     if (open_data(tr)) return -1;
     build(tr, keeps_wires);
     int leaf = conf->train.microbatch;
     tr->loader = loader_new(&tr->source, &tr->target, (uint64_t)conf->run.seed, tr->plan.batch,
                             tr->plan.first_leaf * leaf, tr->plan.my_leaves * leaf);
-    attention_init(&tr->seen_s, c, tr->source.n, conf->attention.regions);
-    attention_init(&tr->seen_t, c, tr->target.n, conf->attention.regions);
+    int regions = tr->g.wires.z.centres || tr->label.wires.z.centres ? conf->attention.regions : 0;
+    attention_init(&tr->seen_s, c, tr->source.n, regions);
+    attention_init(&tr->seen_t, c, tr->target.n, regions);
     name_metrics(tr);
     return 0;
 }
@@ -158,10 +160,11 @@ static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
 {
     const config_t *conf = tr->conf;
     for (int k = 0; k < o->n_augment; k++)
-        for (int i = 0; i < o->n; i++) {
-            uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i);
+        for (int i = 0; i < o->augment[k]->dim.n; i++) {
+            uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
+            uint64_t place = (uint64_t)(k + i / o->n); // of s, then of t, where both stand in one batch
             rng_t r = rng_at((uint64_t)conf->run.seed, STREAM_AUGMENT, (uint64_t)tr->step,
-                             (sample * 4 + (uint64_t)k) * 8 + (uint64_t)o->step);
+                             (sample * 4 + place) * 8 + (uint64_t)o->step);
             augment_draw(o->augment[k]->x + i * AUGMENT_NUMBERS, &r, conf->data.size,
                          conf->train.augment_colour, conf->train.augment_shift, conf->train.augment_cutout);
         }
@@ -169,6 +172,7 @@ static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
 
 static void note_attention(trainer_t *tr, const objective_t *o, const batch_t *b, int first)
 {
+    if (!o->wires.z.centres) return;
     int regions = tr->conf->attention.regions;
     const float *centres = o->wires.z.centres->x; // of s, then of t
     for (int i = 0; i < o->n; i++) {
@@ -247,7 +251,7 @@ static int finish_f(trainer_t *tr, int step)
     finish_sum(tr, s, "F");
     tr->stop = s->params->g[s->params->n + SUM_STOP] > 0;
     keep_sums(tr, s, step);
-    unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE is the first network of its parameters
+    unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
     bool finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_g, tr->step), nets);
     if (finite && tr->d_finite) tr->skipped = 0;
     return note_finite(tr, finite, "gradients of DAE and G");
@@ -292,13 +296,14 @@ int trainer_step(trainer_t *tr)
     double began = now();
     const batch_t *b = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
-    bool is_warm = tr->step < tr->conf->train.label_warmup;
+    bool is_warm = !tr->g.n || tr->step < tr->conf->train.label_warmup;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
 
     for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) {
         if (is_warm) {
             fill_images(tr, &tr->label, b, leaf * tr->label.n);
+            fill_augmentation(tr, &tr->label, leaf * tr->label.n);
             side_leaf(&tr->f_side, &tr->label, leaf, 0);
             note_attention(tr, &tr->label, b, leaf * tr->label.n);
         } else if (generator_leaf(tr, b, leaf)) {

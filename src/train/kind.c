@@ -1,0 +1,100 @@
+// What can be trained: the kinds that `model.kind` can name, and what the objectives of all kinds have in
+// common.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dagan/train.h"
+
+#define X(name) extern const kind_t name;
+#include "registry/kind.h"
+#undef X
+
+#define X(name) &name,
+static const kind_t *const kinds[] = {
+#include "registry/kind.h"
+    NULL
+};
+#undef X
+
+const kind_t *kind_of(const config_t *conf)
+{
+    for (int i = 0; kinds[i]; i++)
+        if (strcmp(kinds[i]->name, conf->model.kind) == 0) return kinds[i];
+    return NULL;
+}
+
+int kind_check(const config_t *conf)
+{
+    if (!kind_of(conf))
+        return fail("model.kind: found '%s', which no file of src/train/ defines", conf->model.kind);
+    return net_check(conf);
+}
+
+bool kind_takes(const config_t *conf, int step)
+{
+    int steps = kind_of(conf)->steps;
+    return steps & step && (step != STEP_LABEL || conf->train.label_warmup > 0 || !(steps & STEP_G));
+}
+
+bool kind_has_loss(const config_t *conf, const loss_t *loss)
+{
+    return loss->steps & kind_of(conf)->steps && loss->weight(conf) > 0;
+}
+
+// DiffAugment of what a discriminator sees; never of what DAE's consistency sees.
+var_t objective_seen(objective_t *o, var_t x, const char *name)
+{
+    const config_t *conf = o->wires.conf;
+    if (!conf->train.augment_colour && !conf->train.augment_shift && !conf->train.augment_cutout) return x;
+    var_t how = tape_input(&o->tape, name, (shape_t){ x->dim.n, 1, 1, AUGMENT_NUMBERS });
+    o->augment[o->n_augment++] = how;
+    return augment(x, how);
+}
+
+static void add_terms(objective_t *o, int step)
+{
+    float weight[OBJECTIVE_TERMS_MAX];
+    for (int i = 0; losses[i]; i++) {
+        double w = losses[i]->weight(o->wires.conf);
+        if (!(losses[i]->steps & step) || w <= 0) continue;
+        CHECK(o->n_terms < OBJECTIVE_TERMS_MAX, "more than %d losses", OBJECTIVE_TERMS_MAX);
+        weight[o->n_terms] = (float)w;
+        o->term[o->n_terms] = losses[i];
+        o->value[o->n_terms++] = tape_name(losses[i]->build(&o->tape, &o->wires), losses[i]->name, true);
+    }
+    o->total = tape_name(weighted_sum(&o->tape, o->n_terms, o->value, weight), "total", true);
+}
+
+void objective_build(objective_t *o, model_t *m, int step, int n)
+{
+    const config_t *conf = m->conf;
+    *o = (objective_t){ .step = step, .n = n, .wires.conf = conf };
+    o->tape.name = step == STEP_D ? "D" : step == STEP_G ? "F" : "labels";
+    o->x = tape_input(&o->tape, "x", (shape_t){ 2 * n, conf->data.size, conf->data.size, 3 });
+    for (int i = 0; i < conf->n_labels && step != STEP_D; i++)
+        o->wires.label[i] = tape_input(&o->tape, conf->labels[i].name, (shape_t){ 2 * n, 1, 1, 1 });
+    kind_of(conf)->build(o, m);
+    add_terms(o, step);
+}
+
+void objective_free(objective_t *o)
+{
+    tape_free(&o->tape);
+    free(o->departure);
+    *o = (objective_t){ 0 };
+}
+
+void translator_build(translator_t *tr, model_t *m, int n)
+{
+    int size = m->conf->data.size;
+    *tr = (translator_t){ .tape.name = "samples" };
+    if (!kind_of(m->conf)->translator) return;
+    tr->x = tape_input(&tr->tape, "x", (shape_t){ n, size, size, 3 });
+    kind_of(m->conf)->translator(tr, m);
+}
+
+void translator_free(translator_t *tr)
+{
+    tape_free(&tr->tape);
+}
