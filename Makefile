@@ -5,7 +5,7 @@
 LAYERS := base kernel comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
-                 libpng-dev libjpeg62-turbo-dev librandom123-dev libxxhash-dev
+                 libpng-dev libjpeg62-turbo-dev zlib1g-dev librandom123-dev libxxhash-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
@@ -13,7 +13,7 @@ HOSTS_PACKAGES := openssh-server openssh-client iproute2
 CC       := gcc
 CFLAGS   ?= -O3 -g
 WARN     := -std=gnu11 -fopenmp -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
-LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg libxxhash
+LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg zlib libxxhash
 # BLIS has no pkg-config file; its flavours share one soname, so the folder is also where the program looks at run time.
 BLIS      = $(shell $(CC) -print-multiarch)/blis-openmp
 CPPFLAGS  = -Iinclude -I$B -isystem /usr/include/$(BLIS) $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')

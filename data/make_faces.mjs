@@ -3,6 +3,7 @@
 //   /<domain>/<train|test>/images          uint8  (n, h, w, 3)
 //   /<domain>/<split>/labels/<attribute>   int16  (n)       index into the dataset's attribute `classes`
 //   /<domain>/<split>/parts/<part>         int16  (n, 4)    box x0 y0 x1 y1, half open; -1 absent
+// Images and labels carry the attribute `crc32`, the sum over rows of (row + 1) x CRC-32 of the row, modulo 2^64.
 // The train splits are unpaired: each domain draws its own people.  Row i of the test splits is one
 // person, placed alike, in both styles.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -86,6 +87,19 @@ function in_style(person, style) {
   return look;
 }
 
+const CRC = Int32Array.from({ length: 256 }, (_, c) => {
+  for (let i = 0; i < 8; i++) c = c & 1 ? c >>> 1 ^ 0xedb88320 : c >>> 1;
+  return c;
+});
+
+// What a row adds to the checksum of its dataset.
+function checksum(row, bytes) {
+  let c = -1;
+  for (const b of bytes) c = CRC[(c ^ b) & 255] ^ c >>> 8;
+  return BigInt(row + 1) * BigInt(~c >>> 0);
+}
+const write_checksum = (dataset, sum) => dataset.create_attribute('crc32', BigUint64Array.of(sum), [], '<Q');
+
 // Writes one split.  Images go to the file one by one, so memory does not grow with their number.
 async function write_split(domain, style, split, n, size, person_at) {
   const group = domain.create_group(split);
@@ -97,10 +111,13 @@ async function write_split(domain, style, split, n, size, person_at) {
   const labels = Object.fromEntries(Object.keys(CLASSES).map(attribute => [attribute, new Int16Array(n)]));
   const boxes = Object.fromEntries(PARTS.map(part => [part, new Int16Array(4 * n)]));
 
+  let sum = 0n;
   for (let i = 0; i < n; i++) {
     const person = person_at(i);
     const look = in_style(person, style);
-    images.write_slice([[i, i + 1], [], [], []], draw(style, look, size));
+    const image = draw(style, look, size);
+    images.write_slice([[i, i + 1], [], [], []], image);
+    sum += checksum(i, image);
     for (const attribute in labels) labels[attribute][i] = person.label[attribute];
     for (const part of PARTS) boxes[part].set(box(style, look, part, size), 4 * i);
     if (i % 50 === 49 || i === n - 1) {
@@ -109,11 +126,14 @@ async function write_split(domain, style, split, n, size, person_at) {
       await setImmediate();   // The renderer's pixels are freed only between two turns of the event loop.
     }
   }
+  write_checksum(images, sum);
 
   const labels_group = group.create_group('labels');
-  for (const attribute in labels)
-    labels_group.create_dataset({ name: attribute, data: labels[attribute], shape: [n] })
-      .create_attribute('classes', CLASSES[attribute].map(([name]) => name));
+  for (const attribute in labels) {
+    const dataset = labels_group.create_dataset({ name: attribute, data: labels[attribute], shape: [n] });
+    dataset.create_attribute('classes', CLASSES[attribute].map(([name]) => name));
+    write_checksum(dataset, labels[attribute].reduce((s, x, i) => s + checksum(i, [x & 255, x >> 8 & 255]), 0n));
+  }
   const parts_group = group.create_group('parts');
   for (const part of PARTS) parts_group.create_dataset({ name: part, data: boxes[part], shape: [n, 4] });
 }

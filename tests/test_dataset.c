@@ -4,6 +4,8 @@
 
 #include "files.h"
 
+#include "../src/data/dataset.h"
+
 enum { ROWS = 7, SIZE = 8 };
 
 static int open_it(dataset_t *d, const char *file, const char *group, const char *split, int size,
@@ -78,6 +80,63 @@ TEST(domains_must_mean_the_same_by_a_class)
     EXPECT(strstr(error_text(), "labels/hair: class 1 is 'SHORT', in "));
     dataset_close(&b);
     dataset_close(&a);
+}
+
+// ---- checksums -----------------------------------------------------------------------------------
+
+TEST(a_checksum_weighs_the_crc32_of_each_row_with_its_number)
+{
+    const char *rows = "123456789"
+                       "abcdefghi";
+    EXPECT(checksum_of(rows, 0, 1, 9) == 0xcbf43926); // the check value that every CRC-32 is told by
+    EXPECT(checksum_of(rows, 0, 2, 9) == 0xcbf43926 + 2 * 0x8da988afull); // Python's zlib.crc32(b"abcdefghi")
+    EXPECT(checksum_of(rows + 9, 1, 1, 9) == 2 * 0x8da988afull);
+}
+
+TEST(ranks_add_checksums_beyond_32_bits_and_wrap_at_64)
+{
+    uint64_t sum = comm.rank == 0 ? UINT64_MAX - 2 : 0x100000002;
+    checksum_add_up(&sum, &comm);
+    EXPECT(sum == (uint64_t)0x100000002 * (uint64_t)(comm.size - 1) - 3);
+}
+
+// Gives the images of `path` the checksum `sum`, and opens it.
+static int with_checksum(const char *path, uint64_t sum, const char *name)
+{
+    comm_barrier(&comm);
+    if (comm.rank == 0) {
+        hid_t file = (hid_t)H5_OK(H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT)),
+              d = (hid_t)H5_OK(H5Dopen2(file, name, H5P_DEFAULT));
+        checksum_write(d, sum);
+        H5_OK(H5Dclose(d));
+        H5_OK(H5Fclose(file));
+    }
+    comm_barrier(&comm);
+    dataset_t d;
+    listen();
+    int bad = open_it(&d, path, "faces", "train", SIZE, 2);
+    if (!bad) dataset_close(&d);
+    return bad;
+}
+
+TEST(rows_that_are_not_those_of_the_checksum_are_refused)
+{
+    uint64_t images = 0, eyes = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        uint8_t image[3 * SIZE * SIZE];
+        int16_t label = eyes_of(r);
+        for (size_t i = 0; i < sizeof image; i++) image[i] = pixel_of(r, i);
+        images += checksum_of(image, r, 1, sizeof image);
+        eyes += checksum_of(&label, r, 1, sizeof label);
+    }
+    assert_int_equal(with_checksum(fresh("sum.h5"), images, "faces/train/images"), 0);
+    assert_string_equal(heard(), "");
+    assert_int_equal(with_checksum(fresh("sum.h5"), eyes, "faces/train/labels/eyes"), 0);
+    assert_string_equal(heard(), "");
+    assert_int_equal(with_checksum(fresh("sum.h5"), images + 1, "faces/train/images"), -1);
+    expect_line(heard(), "sum.h5:/faces/train/images: its checksum is ");
+    assert_int_equal(with_checksum(fresh("sum.h5"), eyes ^ (1ull << 60), "faces/train/labels/eyes"), -1);
+    expect_line(heard(), "sum.h5:/faces/train/labels/eyes: its checksum is ");
 }
 
 // ---- mistakes ------------------------------------------------------------------------------------

@@ -103,6 +103,14 @@ static void open_packed(dataset_t *d, const char *path, const char *group, const
     assert_int_equal(dataset_open(d, &comm, &where, split, SIZE, labels, n_labels), 0);
 }
 
+// That it has one; that it is right is seen where the file is opened.
+static void expect_checksum(const char *path, const char *name)
+{
+    hid_t file = (hid_t)H5_OK(H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT));
+    EXPECT(H5Aexists_by_name(file, name, "crc32", H5P_DEFAULT) > 0);
+    H5_OK(H5Fclose(file));
+}
+
 TEST(pictures_and_labels_come_back_in_the_order_of_names)
 {
     make_pictures();
@@ -117,6 +125,8 @@ TEST(pictures_and_labels_come_back_in_the_order_of_names)
     const char *out = at("faces.v1.h5");
     assert_int_equal(pack_it(at("in/"), out, at("good.csv"), true), 0);
     EXPECT(access(at("faces.v1.h5.tmp"), F_OK) != 0);
+    expect_checksum(out, "faces.v1/train/images");
+    expect_checksum(out, "faces.v1/test/labels/hair");
     dataset_t d;
     open_packed(&d, out, "faces.v1", "train", 2);
     assert_int_equal(d.n, 8);

@@ -21,7 +21,7 @@ void dataset_get(dataset_t *d, size_t row, void *to)
 // Reads rows [row, row + count) of the images and spreads them over the store's records, which are longer.
 // Reading into the records at once takes HDF5 ten times as long: where the selections in memory and in the
 // file have different shapes it walks from element to element.
-static int read_images(const dataset_t *d, hid_t images, size_t row, size_t count, char *to)
+static int read_images(const dataset_t *d, hid_t images, size_t row, size_t count, char *to, uint64_t *sum)
 {
     hsize_t start[4] = { row }, block[4] = { count, (hsize_t)d->h, (hsize_t)d->w, 3 };
     size_t bytes = dataset_row_bytes(d), image = 3 * (size_t)d->h * (size_t)d->w;
@@ -32,13 +32,15 @@ static int read_images(const dataset_t *d, hid_t images, size_t row, size_t coun
     H5Sclose(memory);
     H5Sclose(file);
     for (size_t i = 0; i < count; i++) memcpy(to + i * bytes, dense + i * image, image);
+    *sum += checksum_of(dense, row, count, image);
     free(dense);
     if (got >= 0) return 0;
     return fail("%s/images: rows %zu to %zu cannot be read (damaged file?)", d->name, row, row + count - 1);
 }
 
 // The same for label `i`, through 64 bits so that no value wraps into the range of the classes.
-static int read_labels(const dataset_t *d, hid_t labels, int i, size_t row, size_t count, char *to)
+static int read_labels(const dataset_t *d, hid_t labels, int i, size_t row, size_t count, char *to,
+                       uint64_t *sum)
 {
     size_t bytes = dataset_row_bytes(d), at = bytes - (size_t)(d->n_labels - i) * sizeof(int16_t);
     const char *name = d->label[i].name;
@@ -57,23 +59,48 @@ static int read_labels(const dataset_t *d, hid_t labels, int i, size_t row, size
                        (long long)value[k], d->n_classes[i] - 1);
         int16_t v = (int16_t)value[k];
         memcpy(to + k * bytes + at, &v, sizeof v);
+        *sum += checksum_of(&v, row + k, 1, sizeof v);
     }
     free(value);
     return bad;
 }
 
-// Some MiB at a time: HDF5 keeps a record of every chunk of a selection, and images are copied once.
-static int read_share(const dataset_t *d, const split_t *s, share_t mine, char *to)
+// Some MiB at a time: HDF5 keeps a record of every chunk of a selection, and images are copied once.  `sum`:
+// of the images, then of each label.
+static int read_share(const dataset_t *d, const split_t *s, share_t mine, char *to, uint64_t *sum)
 {
     size_t bytes = dataset_row_bytes(d), most = ((size_t)8 << 20) / bytes + 1;
     for (size_t done = 0, count; done < mine.count; done += count, to += count * bytes) {
         size_t row = mine.first + done;
         count = mine.count - done < most ? mine.count - done : most;
-        if (read_images(d, s->images, row, count, to)) return -1;
+        if (read_images(d, s->images, row, count, to, &sum[0])) return -1;
         for (int i = 0; i < d->n_labels; i++)
-            if (read_labels(d, s->label[i], i, row, count, to)) return -1;
+            if (read_labels(d, s->label[i], i, row, count, to, &sum[1 + i])) return -1;
     }
     return 0;
+}
+
+// Compares what the ranks have read with the checksums in the file.  Collective; 0, or -1 after fail().
+static int check_sums(const dataset_t *d, const split_t *s, const comm_t *c, uint64_t *sum)
+{
+    char name[CONF_TEXT_MAX + 128];
+    int bad = 0;
+    for (int i = 0; i <= d->n_labels; i++) {
+        checksum_add_up(&sum[i], c);
+        snprintf(name, sizeof name, "%s/%s%s", d->name, i ? "labels/" : "images",
+                 i ? d->label[i - 1].name : "");
+        if (!bad) bad = checksum_check(i ? s->label[i - 1] : s->images, name, sum[i]);
+    }
+    return bad;
+}
+
+// Reads this rank's share.  Collective.
+static bool read_rows(dataset_t *d, const split_t *s, const comm_t *c)
+{
+    uint64_t sum[1 + DATASET_LABELS_MAX] = { 0 };
+    d->rows = store_new(c, d->n, dataset_row_bytes(d));
+    int bad = read_share(d, s, share_of(d->n, c->rank, c->size), store_mine(d->rows), sum);
+    return comm_agree(c, bad, error_text()) || comm_agree(c, check_sums(d, s, c, sum), error_text());
 }
 
 // A path may name another file on another node.
@@ -121,11 +148,7 @@ int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, cons
     split_t s = { 0 };
     bool bad = split_open(&s, d, where, split, size, labels, n_labels);
     bad = comm_agree(c, bad, error_text()) || comm_agree(c, same_everywhere(d, c), error_text());
-    if (!bad) {
-        d->rows = store_new(c, d->n, dataset_row_bytes(d));
-        bad = comm_agree(c, read_share(d, &s, share_of(d->n, c->rank, c->size), store_mine(d->rows)),
-                         error_text());
-    }
+    bad = bad || read_rows(d, &s, c);
     split_close(&s);
     H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
     if (bad)

@@ -16,4 +16,12 @@ int split_open(split_t *s, dataset_t *d, const domain_conf_t *where, const char 
                const label_t *labels, int n_labels);
 void split_close(split_t *s);
 
+// The part of a dataset's checksum that `count` rows from `first` on make up; parts are added.
+uint64_t checksum_of(const void *rows, size_t first, size_t count, size_t bytes);
+// Sums what the ranks found, modulo 2^64.  Collective.
+void checksum_add_up(uint64_t *sum, const comm_t *c);
+void checksum_write(hid_t dataset, uint64_t sum);
+// Whether the dataset's own checksum is `sum`; one that has none passes.  Local.  0, or -1 after fail().
+int checksum_check(hid_t dataset, const char *name, uint64_t sum);
+
 #endif

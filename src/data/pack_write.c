@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset.h"
 #include "pack.h"
 
 enum { GZIP = 6, ROUND_BYTES = 16 << 20 };
@@ -32,6 +33,15 @@ static void put(hid_t data, hid_t type, size_t first, size_t count, const void *
     H5_OK(H5Sclose(file));
 }
 
+// Of the rows that this rank and the others hold.  Collective.
+static void write_checksum(const comm_t *c, hid_t data, const void *rows, size_t first, size_t count,
+                           size_t bytes)
+{
+    uint64_t sum = checksum_of(rows, first, count, bytes);
+    checksum_add_up(&sum, c);
+    checksum_write(data, sum);
+}
+
 static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
 {
     hsize_t size = (hsize_t)k->size, side[4] = { k->total[s], size, size, 3 },
@@ -53,6 +63,7 @@ static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
         put(data, H5T_NATIVE_UINT8, k->first[s] + done, count, k->rgb + (before + done) * bytes);
         done += count;
     }
+    write_checksum(c, data, k->rgb + before * bytes, k->first[s], k->n[s], bytes);
     H5_OK(H5Dclose(data));
     H5_OK(H5Pclose(create));
     H5_OK(H5Sclose(space));
@@ -80,7 +91,7 @@ static void write_strings(hid_t at, const char *name, const char *const *text, s
     free(bytes);
 }
 
-static void write_labels(hid_t split, const kept_t *k, int s, const table_t *t)
+static void write_labels(const comm_t *c, hid_t split, const kept_t *k, int s, const table_t *t)
 {
     hsize_t rows = k->total[s];
     size_t before = 0;
@@ -94,6 +105,7 @@ static void write_labels(hid_t split, const kept_t *k, int s, const table_t *t)
         hid_t data = (hid_t)H5_OK(
             H5Dcreate2(labels, col->name, H5T_STD_I16LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
         put(data, H5T_NATIVE_INT16, k->first[s], k->n[s], value);
+        write_checksum(c, data, value, k->first[s], k->n[s], sizeof *value);
         write_strings(data, "classes", col->class, (size_t)col->n_classes, true);
         H5_OK(H5Dclose(data));
     }
@@ -125,7 +137,7 @@ void pack_write(const comm_t *c, const char *path, const char *group, const char
         if (!k->total[s]) continue;
         hid_t split = (hid_t)H5_OK(H5Gcreate2(domain, split_name[s], H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
         write_images(c, split, k, s);
-        if (t->n) write_labels(split, k, s, t);
+        if (t->n) write_labels(c, split, k, s, t);
         H5_OK(H5Gclose(split));
     }
     H5_OK(H5Gclose(domain));
