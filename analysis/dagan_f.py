@@ -98,7 +98,8 @@ def soft_box(centres, size, half, k):
 class DAE(nn.Module):
     def __init__(self, s):
         super().__init__()
-        self.s, self.enc, self.loc = s, ENCODERS[s["encoder"]](s), LOCALISERS[s["localiser"]](s)
+        self.s, self.enc = s, ENCODERS[s["encoder"]](s)
+        self.loc = LOCALISERS[s["localiser"]](s) if s["regions"] else None
         side = math.ceil(2 * s["half"] + 4 / s["sharpness"] + WINDOW_STEP)
         side = min(-(-side // WINDOW_STEP) * WINDOW_STEP, s["size"])
         self.window = s["size"] if s["mode"] == "mask" else s["window"] or side
@@ -125,7 +126,10 @@ class DAE(nn.Module):
 
     def forward(self, x):
         """E(X), the centres (n, N', 2) and the instances (n, N', c, h, w) of Eq. 3."""
-        centres = self.loc(features := self.enc(x))
+        features = self.enc(x)
+        if not self.loc:  # G sees E(X) alone
+            return features, x.new_zeros(len(x), 0, 2), x.new_zeros(len(x), 0, *features.shape[1:])
+        centres = self.loc(features)
         regions = x[:, None] * soft_box(centres, self.s["size"], self.s["half"], self.s["sharpness"])
         return (
             features,

@@ -21,6 +21,7 @@ from files import Checkpoint, mistake
 # Configuration key -> setting of dagan_f.py; None: of no effect on F.
 SETTINGS = {
     "data.size": "size",
+    "model.kind": None,
     "model.width": "width",
     "model.width_d": None,
     "model.encoder": "encoder",
@@ -41,6 +42,7 @@ NORMS = "instance", "group", "layer", "none"
 
 def settings(path, config):
     known_values = {
+        "model.kind": ("dagan",),
         "model.encoder": dagan_f.ENCODERS,
         "model.localiser": dagan_f.LOCALISERS,
         "model.norm.dae": NORMS,

@@ -104,6 +104,7 @@ set_to "--set data.size: found 66, wanted a multiple of 4" data.size=66
 set_to "--set attention.half: found 40, wanted at most half of data.size, 32" attention.half=40
 set_to "--set attention.window: found 10" attention.window=10
 set_to "--set labels.mark: found 4, wanted all or a region from 0 to 3" labels.mark=4
+set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attention.regions=0 labels.mark=1
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
 set_to "model.encoder: found 'vgg'" model.encoder=vgg
 set_to "--set run.dir: found nothing, wanted a text" run.dir=

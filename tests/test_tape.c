@@ -19,6 +19,14 @@ static const char EVERYTHING[] =
     "labels: {eyes: 1, skin: all}\n"
     "loss: {gan: hinge, distance: discriminator, weights: {label: 1, overlap: 1}}\n"
     "train: {steps: 1, augment: {colour: true, shift: true, cutout: true}}\n";
+// Without attention: the whole image is the one instance.
+static const char WHOLE[] =
+    "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
+    "model: {width: 4}\n"
+    "attention: {regions: 0, half: 8}\n"
+    "labels: {eyes: all, skin: all}\n"
+    "loss: {weights: {label: 1, overlap: 1}}\n"
+    "train: {steps: 1}\n";
 
 enum { PAIRS = 2 };
 
@@ -29,16 +37,23 @@ typedef struct {
     float *own; // arrays with a place each, see spread()
 } case_t;
 
-static void open_case(case_t *e, const char *yaml, int step)
+static void open_case_with(case_t *e, const char *yaml, int step, const char *set)
 {
+    char option[64], *sets[] = { option };
     *e = (case_t){ 0 };
-    if (config_parse(&e->conf, "test", yaml, strlen(yaml), NULL, 0)) fail_msg("%s", error_text());
+    snprintf(option, sizeof option, "%s", set ? set : "");
+    if (config_parse(&e->conf, "test", yaml, strlen(yaml), sets, set ? 1 : 0)) fail_msg("%s", error_text());
     e->model.conf = &e->conf;
     for (int i = 0; i < e->conf.n_labels; i++) e->model.n_classes[i] = 3;
     objective_build(&e->o, &e->model, step, PAIRS);
     params_alloc(&e->model.f, 1, 0);
     params_alloc(&e->model.d, 1, 0);
     tape_plan(&e->o.tape, e->o.total);
+}
+
+static void open_case(case_t *e, const char *yaml, int step)
+{
+    open_case_with(e, yaml, step, NULL);
 }
 
 static void close_case(case_t *e)
@@ -159,6 +174,7 @@ TEST(shared_memory_changes_no_bit)
         compare(EVERYTHING, STEP_G);
         compare(EVERYTHING, STEP_D);
         compare(EVERYTHING, STEP_LABEL);
+        compare(WHOLE, STEP_G);
     }
     op_plain = false;
 }
@@ -207,6 +223,77 @@ TEST(views_share_memory_and_add_their_gradients)
         EXPECT_NEAR(x->g[i], want, 1e-5);
     }
     tape_free(&t);
+}
+
+static void mark(bool *used, const node_t *y)
+{
+    if (used[y->index]) return;
+    used[y->index] = true;
+    for (int k = 0; k < y->n_in; k++) mark(used, y->in[k]);
+}
+
+// With a term switched off, what only that term needs is not computed: every array leads to the total, to a
+// figure of the log, to the centres or to the fakes.
+static void expect_nothing_in_vain(const char *yaml, int step, const char *set)
+{
+    case_t e;
+    open_case_with(&e, yaml, step, set);
+    const wires_t *w = &e.o.wires;
+    bool *used = alloc((size_t)e.o.tape.n, sizeof *used);
+    const var_t ends[] = { e.o.total, w->label_accuracy, w->z.centres, w->fs, w->ft };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends[i]) mark(used, ends[i]);
+    for (int i = 0; i < e.o.tape.n; i++) {
+        const node_t *y = e.o.tape.node[i];
+        if (y->n_in && !y->op->is_view && !used[i])
+            fail_msg("%s: node %d, %s, leads nowhere", set ? set : "everything", i, y->op->name);
+    }
+    free(used);
+    close_case(&e);
+}
+
+static double flops_with(const char *set)
+{
+    case_t e;
+    open_case_with(&e, REFERENCE, STEP_G, set);
+    double flops = tape_flops(&e.o.tape);
+    close_case(&e);
+    return flops;
+}
+
+TEST(what_is_switched_off_is_not_computed)
+{
+    static const char *const off[] = { NULL,
+                                       "loss.weights.cst=0",
+                                       "loss.weights.sym=0",
+                                       "loss.weights.gan_t=0",
+                                       "loss.weights.gan_s=0",
+                                       "loss.weights.label=0" };
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
+        expect_nothing_in_vain(REFERENCE, STEP_G, off[i]);
+        expect_nothing_in_vain(REFERENCE, STEP_D, off[i]);
+        expect_nothing_in_vain(EVERYTHING, STEP_D, off[i]);
+        expect_nothing_in_vain(WHOLE, STEP_G, off[i]);
+    }
+    // Each of L_cst and L_sym takes DAE of its own images only.
+    double all = flops_with(NULL), no_cst = flops_with("loss.weights.cst=0"),
+           no_sym = flops_with("loss.weights.sym=0");
+    case_t e;
+    open_case(&e, REFERENCE, STEP_G);
+    double dae_of_pair = 0;
+    for (int i = 0; i <= e.o.wires.z.instances->index; i++) {
+        const node_t *y = e.o.tape.node[i];
+        if (y->op->flops) dae_of_pair += y->op->flops(y);
+    }
+    close_case(&e);
+    EXPECT(dae_of_pair > 0 && all - no_cst == dae_of_pair / 2 && all - no_sym == dae_of_pair / 2);
+
+    open_case_with(&e, REFERENCE, STEP_D, "loss.weights.gan_t=0");
+    EXPECT(e.model.d.n_nets == 1); // no D2
+    close_case(&e);
+    open_case(&e, WHOLE, STEP_G);
+    for (int i = 0; i < e.model.f.n_views; i++) EXPECT(strncmp(e.model.f.view[i].name, "dae.loc", 7) != 0);
+    close_case(&e);
 }
 
 static void run(case_t *e)

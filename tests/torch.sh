@@ -29,6 +29,7 @@ compare mask --set attention.mode=mask --set model.norm.g=instance --set model.r
 compare reference --set attention.mode=mask --set model.norm.dae=instance --set model.norm.g=instance --set model.residuals=4
 compare one --set train.rate_g=0.003 --set attention.regions=1 --set attention.mode=mask --set model.norm.dae=none --set model.norm.g=layer \
     --set labels.eyes=0 --set labels.mouth=0 --set labels.glasses=0 --set labels.hair=0 --set loss.weights.overlap=0
+compare whole --set attention.regions=0 --set labels.eyes=all --set labels.mouth=all --set labels.glasses=all --set labels.hair=all
 
 # refuses NAME PATTERN: a checkpoint that check_torch.py changed so is refused in one line.
 refuses() {

@@ -54,7 +54,8 @@ int net_check(const config_t *conf);
 
 // ---- the networks ----------------------------------------------------------------------------------
 
-// DAE(X): Eqs. 1 to 4.
+// DAE(X): Eqs. 1 to 4.  Without regions (attention.regions 0) centres is NULL, the region is X and the
+// instance E(X).
 typedef struct {
     var_t features;  // E(X)                    (n, h, w, c)
     var_t centres;   // Eq. 1                   (n, 1, N', 2)
@@ -82,7 +83,7 @@ disc_t discriminator(const scope_t *s, var_t x);
 enum { CLASSIFIER_FEATURES = 128 };
 var_t classifier(const scope_t *s, var_t x);
 
-// The instances averaged under their own masks: (n, 1, N', c).
+// The instances averaged under their own masks: (n, 1, N', c); without regions E(X) averaged.
 var_t dae_pool(const scope_t *s, const dae_t *z);
 // The classifier of one label: logits (n, 1, 1, classes) from the pooled instance of one region, or of all
 // (CONF_REGION_ALL).

@@ -37,6 +37,7 @@ var_t window(var_t x, var_t centres, double half, double sharpness, int size);
 // Puts features of such windows at their place in an otherwise zero map of (h, w).
 var_t paste(var_t features, var_t centres, int window_size, int image_size);
 // Mean of each region's features under its own mask, at feature cells: (n * N', h, w, c) -> (n, 1, N', c).
+// With centres NULL the mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
 var_t region_pool(var_t features, var_t centres, double half, double sharpness, int image_size);
 
 // DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.

@@ -156,6 +156,9 @@ static int check_labels(source_t *s)
         if (c->labels[i].region < c->attention.regions) continue;
         char key[ENTRY_KEY_MAX];
         snprintf(key, sizeof key, "labels.%s", c->labels[i].name);
+        if (!c->attention.regions)
+            return fail("%s: found %d, wanted all (attention.regions is 0)", place(s, s->label_line[i], key),
+                        c->labels[i].region);
         return fail("%s: found %d, wanted all or a region from 0 to %d (attention.regions is %d)",
                     place(s, s->label_line[i], key), c->labels[i].region, c->attention.regions - 1,
                     c->attention.regions);

@@ -51,7 +51,7 @@ const conf_key_t conf_keys[] = {
     { "model.norm.d",          TEXT(model.norm_d, NORMS, "instance"),             "norm in D1 and D2" },
     { "model.norm.groups",     INT(model.norm_groups, 1, 1024, "8"),              "groups of a group norm" },
     { "model.residuals",       INT(model.residuals, 0, 64, "4"),                  "residual blocks of G" },
-    { "attention.regions",     INT(attention.regions, 1, 64, "4"),                "regions per image, N' of Eq. 1" },
+    { "attention.regions",     INT(attention.regions, 0, 64, "4"),                "regions per image, N' of Eq. 1; 0: none, G sees E(X) alone" },
     { "attention.half",        FLOAT(attention.half, 0.5, 512, "12"),             "half-side of a region in pixels, w and h of Eq. 2" },
     { "attention.sharpness",   FLOAT(attention.sharpness, 0.01, 20, "1"),         "k of Eq. 4 per pixel; from 5 on its gradient is erratic" },
     { "attention.mode",        CHOICE(attention.mode, "mask|crop", "mask"),       "what E sees of a region: the masked image (Eq. 3), or a window" },

@@ -4,7 +4,7 @@
 
 static double weight(const config_t *conf)
 {
-    return conf->loss.weights.overlap;
+    return conf->attention.regions > 1 ? conf->loss.weights.overlap : 0;
 }
 
 static var_t build(tape_t *t, wires_t *w)

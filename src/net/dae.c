@@ -1,5 +1,8 @@
 // The Deep Attention Encoder: DAE(X) = { Inst_i } with Inst_i = E(X o M_i), M_i the soft box at
 // f_loc(E(X))_i.
+//
+// Without regions (attention.regions 0, a rival of the paper's ablation) the whole image is the one instance:
+// E(X).
 
 #include <math.h>
 #include <string.h>
@@ -50,8 +53,9 @@ dae_t dae(const scope_t *s, var_t x)
     double half = conf->attention.half, k = conf->attention.sharpness;
     int size = x->dim.w;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
-    dae_t z;
-    z.features = encoder_of(conf)->build(&enc, x);
+    dae_t z = { .regions = x };
+    z.features = z.instances = encoder_of(conf)->build(&enc, x);
+    if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
     if (conf->attention.mode == ATTENTION_MASK) {
         z.regions = mask(x, z.centres, half, k);
@@ -66,8 +70,8 @@ dae_t dae(const scope_t *s, var_t x)
 
 dae_t dae_rows(const dae_t *z, int first, int n)
 {
-    int N = z->centres->dim.w;
-    return (dae_t){ rows(z->features, first, n), rows(z->centres, first, n),
+    int N = z->centres ? z->centres->dim.w : 1;
+    return (dae_t){ rows(z->features, first, n), z->centres ? rows(z->centres, first, n) : NULL,
                     rows(z->regions, first * N, n * N), rows(z->instances, first * N, n * N) };
 }
 

@@ -6,7 +6,7 @@
 var_t generator(const scope_t *s, const dae_t *z)
 {
     int w = s->conf->model.width;
-    var_t x = concat_regions(z->features, z->instances);
+    var_t x = z->centres ? concat_regions(z->features, z->instances) : z->features;
     x = conv_norm(s, "fuse", "nf", x, 4 * w, 1, 1, 0, ACT_RELU);
     for (int i = 0; i < s->conf->model.residuals; i++) {
         scope_t res = scope_in(s, "res.%d", i);

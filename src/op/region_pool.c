@@ -1,5 +1,6 @@
 // The mean of a region's features weighted by its own mask (Eq. 4 at the feature cells' positions): what the
-// label heads read.  y = sum_p M(p) f(p) / sum_p M(p), with gradients in features and centre.
+// label heads read.  y = sum_p M(p) f(p) / sum_p M(p), with gradients in features and centre.  Without
+// centres the region is wider than any image, and its mask 1 everywhere.
 
 #include <string.h>
 
@@ -7,6 +8,8 @@
 
 enum { FEATURES, CENTRES };
 enum { HALF, SHARPNESS }; // y->f
+
+static const float EVERYWHERE = 1e6f; // half-side of a region that holds any image
 
 // A region off the image would divide by nothing.
 static const float WEIGHT_MIN = 1e-3f;
@@ -19,7 +22,7 @@ typedef struct {
 static weights_t weights_of(const node_t *y, int k)
 {
     shape_t f = y->in[FEATURES]->dim;
-    const float *c = y->in[CENTRES]->x + 2 * k;
+    const float *c = y->n_in > CENTRES ? y->in[CENTRES]->x + 2 * k : (const float[]){ 0, 0 };
     float *s = y->scratch, sum_x = 0, sum_y = 0;
     weights_t m = { s, s + f.h, s + f.h + f.w, s + 2 * f.h + f.w, 0 };
     double step_x = (double)y->i[0] / f.w, step_y = (double)y->i[0] / f.h;
@@ -68,7 +71,7 @@ static void backward(node_t *y)
             if (gx)
                 for (size_t j = 0; j < c; j++) gx[(size_t)p * c + j] += weight * g[j];
         }
-        if (!y->in[CENTRES]->g) continue;
+        if (y->n_in <= CENTRES || !y->in[CENTRES]->g) continue;
         y->in[CENTRES]->g[2 * k] += (float)(gcx / m.sum);
         y->in[CENTRES]->g[2 * k + 1] += (float)(gcy / m.sum);
     }
@@ -81,9 +84,9 @@ static size_t scratch(const node_t *y)
 
 static var_t example(tape_t *t, int i)
 {
-    if (i) return NULL;
-    return region_pool(tape_variable(t, (shape_t){ 4, 4, 4, 3 }), tape_variable(t, (shape_t){ 2, 1, 2, 2 }),
-                       3, 0.7, 16);
+    if (i > 1) return NULL;
+    var_t centres = i ? NULL : tape_variable(t, (shape_t){ 2, 1, 2, 2 });
+    return region_pool(tape_variable(t, (shape_t){ 4, 4, 4, 3 }), centres, 3, 0.7, 16);
 }
 
 const op_t op_region_pool = { .name = "region_pool",
@@ -96,9 +99,10 @@ const op_t op_region_pool = { .name = "region_pool",
 
 var_t region_pool(var_t features, var_t centres, double half, double sharpness, int image_size)
 {
-    shape_t d = { centres->dim.n, 1, centres->dim.w, features->dim.c };
-    var_t y = tape_node(features->tape, &op_region_pool, d, 2, (var_t[]){ features, centres });
-    y->f[HALF] = (float)half;
+    shape_t d = centres ? (shape_t){ centres->dim.n, 1, centres->dim.w, features->dim.c }
+                        : (shape_t){ features->dim.n, 1, 1, features->dim.c };
+    var_t y = tape_node(features->tape, &op_region_pool, d, centres ? 2 : 1, (var_t[]){ features, centres });
+    y->f[HALF] = centres ? (float)half : EVERYWHERE;
     y->f[SHARPNESS] = (float)sharpness;
     y->i[0] = image_size;
     return y;

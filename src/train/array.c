@@ -27,6 +27,12 @@ size_t array_row_bytes(const array_t *t)
     return n;
 }
 
+// No rows, or rows of nothing (the centres of no regions): HDF5 refuses to move these.
+static bool is_empty(const array_t *t)
+{
+    return t->dim[0] * array_row_bytes(t) == 0;
+}
+
 static size_t n_blocks(const array_t *t)
 {
     return (t->dim[0] + t->block_rows - 1) / t->block_rows;
@@ -172,7 +178,7 @@ int array_write(const array_file_t *f, const char *name, const array_t *t, share
     H5_OK(H5Pset_create_intermediate_group(lcpl, 1));
     hid_t d = H5Dcreate2(f->file, name, t->type, space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
     uint64_t *sum = checksums(f, t, rows, mine);
-    bool bad = d < 0 || (t->dim[0] && move(d, t, rows, (void *)mine, transfer_write) < 0);
+    bool bad = d < 0 || (!is_empty(t) && move(d, t, rows, (void *)mine, transfer_write) < 0);
     if (d >= 0 && write_checksums(d, t, sum) < 0) bad = true;
     if (d >= 0 && H5Dclose(d) < 0) bad = true;
     free(sum);
@@ -241,7 +247,7 @@ int array_read(const array_file_t *f, const char *name, const array_t *want, sha
     if (!bad && found.block_rows != want->block_rows)
         bad = fail("%s: %s has checksums of %zu rows, wanted %zu", f->path, name, found.block_rows,
                    want->block_rows);
-    bool lost = !bad && want->dim[0] && move(d, want, rows, mine, transfer_read) < 0;
+    bool lost = !bad && !is_empty(want) && move(d, want, rows, mine, transfer_read) < 0;
     // Collective, so also where reading failed: it may have failed on this rank alone.  The others then miss
     // its sums.
     if (!bad) sum = checksums(f, want, rows, mine);

@@ -28,10 +28,15 @@ static void build_generator(objective_t *o, wires_t *w, int n)
     w->zt = dae_rows(&w->z, n, n);
     w->fs = tape_name(rows(fx, 0, n), "s_fake", true);
     w->ft = tape_name(rows(fx, n, n), "t_fake", true);
-    if (conf->loss.weights.cst > 0 || conf->loss.weights.sym > 0) {
+    bool has_cst = conf->loss.weights.cst > 0, has_sym = conf->loss.weights.sym > 0;
+    if (has_cst && has_sym) {
         dae_t zf = dae(&w->dae, fx); // Eqs. 5 and 6 compare with these
         w->zfs = dae_rows(&zf, 0, n);
         w->zft = dae_rows(&zf, n, n);
+    } else if (has_cst) {
+        w->zfs = dae(&w->dae, w->fs);
+    } else if (has_sym) {
+        w->zft = dae(&w->dae, w->ft);
     }
     if (conf->loss.weights.gan_s > 0)
         w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
@@ -57,9 +62,9 @@ static void build_discriminators(objective_t *o, wires_t *w)
 static void name_instances(dae_t *z, const char *of)
 {
     char name[NODE_NAME_MAX];
-    if (!z->centres) return;
+    if (!z->instances) return;
     snprintf(name, sizeof name, "%s_centres", of);
-    tape_name(z->centres, name, true);
+    if (z->centres) tape_name(z->centres, name, true);
     snprintf(name, sizeof name, "%s_instances", of);
     tape_name(z->instances, name, false);
 }
@@ -107,7 +112,7 @@ static void build_translator(translator_t *tr, model_t *m)
     scope_t gen = scope_new(&tr->tape, &m->f, conf, "g", conf->model.norm_g);
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;
     tr->z = dae(&enc, tr->x);
-    tape_name(tr->z.centres, "centres", true);
+    if (tr->z.centres) tape_name(tr->z.centres, "centres", true);
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
 }
 

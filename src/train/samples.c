@@ -33,6 +33,7 @@ static void translate_one(trainer_t *tr, sheet_t *s, size_t i)
     pixels_to_float(f->x->x, s->image + i * s->bytes, s->bytes);
     tape_forward(&f->tape, 0, f->tape.n);
     pixels_to_byte(s->translated + i * s->bytes, f->fx->x, s->bytes);
+    if (!f->z.centres) return; // no regions: their row shows the image
     size_t n = numel(f->z.centres->dim);
     memcpy(s->centres + i * n, f->z.centres->x, n * sizeof(float));
 }

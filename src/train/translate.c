@@ -78,7 +78,7 @@ static int compute(job_t *j)
         pixels_to_float(j->f.x->x, j->in + i * j->bytes, j->bytes);
         tape_forward(&j->f.tape, 0, j->f.tape.n);
         pixels_to_byte(j->out + i * j->bytes, j->f.fx->x, j->bytes);
-        memcpy(j->centres + i * numbers, j->f.z.centres->x, numbers * sizeof(float));
+        if (numbers) memcpy(j->centres + i * numbers, j->f.z.centres->x, numbers * sizeof(float));
     }
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
@@ -133,6 +133,7 @@ static int write_pictures(const job_t *j)
         name_of(j, j->mine.first + i, name, sizeof name);
         snprintf(path, sizeof path, "%s/%s.png", j->what->output, name);
         bad = picture_write(&out, path);
+        if (!regions) continue;
         picture_init(&shown, size * SCALE, size * SCALE);
         draw_image(&shown, j->in + i * j->bytes, size, size, 0, 0, SCALE);
         draw_regions(&shown, j->centres + i * 2 * (size_t)regions, regions, j->conf.attention.half, 0, 0,
