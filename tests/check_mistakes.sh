@@ -140,6 +140,8 @@ data "images are 32x32, data.size is 64" small_images
 data "has no rows" no_rows
 data "has 3 images, wanted at least train.batch, 4" few_rows
 data "cannot be read (damaged file?)" damaged
+data "killer.h5: is damaged: HDF5 fails on it (signal 11)" killer
+data "/b/train/images is a link to another file" elsewhere
 data "has no labels 'mark' (it holds: nothing)" no_labels
 data "row 2 is 2, wanted -1 to 1" large_label
 data "row 2 is -2, wanted -1 to 1" low_label
@@ -154,6 +156,8 @@ data "class 0 is 'yes', in $T/good.h5:/a/train it is 'no'" other_classes
 wrong "none.h5: cannot be read as HDF5" "$T/job.yaml" --resume "$T/none.h5" --set run.dir="$T/r1"
 wrong "text.h5: cannot be read as HDF5" "$T/job.yaml" --resume "$T/text.h5" --set run.dir="$T/r2"
 wrong "good.h5: / has no text attribute format" "$T/job.yaml" --resume "$T/good.h5" --set run.dir="$T/r3"
+wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" "$T/job.yaml" --resume "$T/killer.h5" --set run.dir="$T/r5"
+wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" translate "$T/killer.h5" --input "$T/good.h5" --output "$T/y.h5"
 wrong "good.h5: / has no text attribute format" translate "$T/good.h5" --input "$T/good.h5" --output "$T/y.h5"
 ranks 2 "$DAGAN" "$T/job.yaml" --set run.dir="$T/done" >"$T/out" 2>"$T/err"
 wrong "weight/v is 1 x 32 x 3 x 3, wanted 1 x 16 x 3 x 3" "$T/job.yaml" --resume "$T/done/latest.h5" \

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dagan/comm.h"
+#include "dagan/data.h"
 #include "dagan/kernel.h"
 
 #include <cmocka.h>
@@ -47,6 +47,8 @@ static comm_t comm; // the ranks this program runs on
 
 int main(int argc, char **argv)
 {
+    int status;
+    if (hdf5_is_child(argc, argv, &status)) return status;
     comm_init(&comm, &argc, &argv);
     if (kernel_init()) return 1;
     comm.timeout = 60; // a rank whose test failed before a collective call ends the others

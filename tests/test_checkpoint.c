@@ -188,6 +188,66 @@ TEST(attributes_come_back)
     assert_int_equal(array_close(&f), 0);
 }
 
+// An attribute of n numbers, or of a text of n bytes where n < 0.
+static void put_attribute(hid_t at_object, const char *key, long n)
+{
+    hid_t type = H5Tcopy(n < 0 ? H5T_C_S1 : H5T_NATIVE_UINT64);
+    hid_t space = n < 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, (hsize_t[]){ (hsize_t)n }, NULL);
+    char *zeros = alloc((size_t)labs(n), sizeof(uint64_t));
+    if (n < 0) H5_OK(H5Tset_size(type, (size_t)-n));
+    hid_t a = (hid_t)H5_OK(H5Acreate2(at_object, key, type, space, H5P_DEFAULT, H5P_DEFAULT));
+    H5_OK(H5Awrite(a, type, zeros));
+    free(zeros);
+    H5Aclose(a);
+    H5Sclose(space);
+    H5Tclose(type);
+}
+
+// Who writes such a file wants a variable of ours to be too small for it.
+TEST(attributes_and_checksums_of_hostile_sizes_are_refused)
+{
+    const char *path = at("hostile.h5");
+    if (comm.rank == 0) {
+        hid_t late = H5Pcreate(H5P_FILE_ACCESS);
+        H5_OK(H5Pset_libver_bounds(late, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST)); // attributes beyond 64 KiB
+        hid_t f = (hid_t)H5_OK(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, late));
+        put_attribute(f, "step", 100000);
+        put_attribute(f, "none", 0);
+        put_attribute(f, "format", 100000);
+        put_attribute(f, "config", -(3 << 20));
+        hsize_t side[] = { 4 };
+        write_array(f, "ints", H5T_NATIVE_INT64, 1, side, (int64_t[4]){ 0 });
+        write_array(f, "floats", H5T_NATIVE_FLOAT, 1, side, (float[4]){ 0 });
+        hid_t d = H5Dopen2(f, "ints", H5P_DEFAULT);
+        put_attribute(d, "block_rows", 100000);
+        H5Dclose(d);
+        H5_OK(H5Fclose(f));
+        H5Pclose(late);
+    }
+    comm_barrier(&comm);
+    struct {
+        long step;
+        int64_t x[4];
+        char guard[64];
+    } s = { 0 };
+    char *text = NULL;
+    double none;
+    array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ 4 });
+    array_file_t f = open_as(&comm, path);
+    assert_int_equal(array_get_long(&f, "/", "step", &s.step), -1);
+    assert_int_equal(array_get_double(&f, "/", "none", &none), -1);
+    assert_int_equal(array_get_text(&f, "/", "format", &text), -1);
+    EXPECT(!text);
+    assert_int_equal(array_get_text(&f, "/", "config", &text), -1);
+    EXPECT(!text);
+    assert_int_equal(array_read(&f, "/ints", &t, array_share(&t, &comm), s.x), -1);
+    EXPECT(strstr(error_text(), "/ints has no checksums"));
+    assert_int_equal(array_read(&f, "/floats", &t, array_share(&t, &comm), s.x), -1);
+    EXPECT(strstr(error_text(), "/floats holds numbers of another type"));
+    for (size_t i = 0; i < sizeof s.guard; i++) EXPECT(!s.guard[i]);
+    assert_int_equal(array_close(&f), 0);
+}
+
 TEST(a_file_that_is_not_hdf5_is_no_checkpoint)
 {
     array_file_t f;

@@ -64,9 +64,11 @@ static int run(const comm_t *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    int status;
+    if (hdf5_is_child(argc, argv, &status)) return status;
     comm_t c;
     comm_init(&c, &argc, &argv);
-    int status = comm_agree(&c, kernel_init(), error_text()) ? EXIT_USER : run(&c, argc, argv);
+    status = comm_agree(&c, kernel_init(), error_text()) ? EXIT_USER : run(&c, argc, argv);
     comm_free(&c);
     return status;
 }

@@ -26,11 +26,17 @@ static size_t name_at(const names_t *s, size_t i, const char **name)
     return strnlen(*name, s->width);
 }
 
-static void gather(dataset_t *d, int label, const names_t *s)
+static int gather(dataset_t *d, int label, const names_t *s, const char *where)
 {
     size_t length = 0;
     const char *name;
-    for (size_t i = 0; i < s->n; i++) length += name_at(s, i, &name) + 1;
+    for (size_t i = 0; i < s->n; i++) {
+        size_t l = name_at(s, i, &name);
+        if (l > NAME_MAX_BYTES)
+            return fail("%s: attribute 'classes' has a name of %zu bytes, wanted at most %d", where, l,
+                        NAME_MAX_BYTES);
+        length += l + 1;
+    }
     d->n_classes[label] = (int)s->n;
     char *to = d->classes[label] = alloc(length, 1);
     for (size_t i = 0; i < s->n; i++) {
@@ -39,6 +45,7 @@ static void gather(dataset_t *d, int label, const names_t *s)
         to += l + 1;
     }
     d->classes_hash[label] = XXH3_64bits(d->classes[label], length);
+    return 0;
 }
 
 static int read_names(dataset_t *d, int label, hid_t attribute, hid_t type, hid_t space, const char *where)
@@ -59,8 +66,9 @@ static int read_names(dataset_t *d, int label, hid_t attribute, hid_t type, hid_
     s.bytes = alloc(s.n, s.varies ? sizeof(char *) : s.width);
     int bad =
         H5Aread(attribute, memory, s.bytes) < 0 ? fail("%s: attribute 'classes' cannot be read", where) : 0;
-    if (!bad) gather(d, label, &s);
-    if (!bad && s.varies) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, s.bytes);
+    bool was_read = !bad;
+    if (was_read) bad = gather(d, label, &s, where);
+    if (was_read && s.varies) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, s.bytes);
     free(s.bytes);
     H5Tclose(memory);
     return bad;

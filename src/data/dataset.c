@@ -146,8 +146,12 @@ int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, cons
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // our one line says it
 
     split_t s = { 0 };
-    bool bad = split_open(&s, d, where, split, size, labels, n_labels);
-    bad = comm_agree(c, bad, error_text()) || comm_agree(c, same_everywhere(d, c), error_text());
+    char object[2 * CONF_TEXT_MAX];
+    snprintf(object, sizeof object, "/%s/%s", where->group, split);
+    *d = (dataset_t){ 0 };
+    bool bad = comm_agree(c, hdf5_inspect(c, where->file, object), error_text());
+    if (!bad) bad = comm_agree(c, split_open(&s, d, where, split, size, labels, n_labels), error_text());
+    if (!bad) bad = comm_agree(c, same_everywhere(d, c), error_text());
     bad = bad || read_rows(d, &s, c);
     split_close(&s);
     H5Eset_auto2(H5E_DEFAULT, printer, printer_data);

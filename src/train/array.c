@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { BLOCK_BYTES = 64 * 1024, ALIGNMENT = 1024 * 1024 };
+enum { BLOCK_BYTES = 64 * 1024, ALIGNMENT = 1024 * 1024, TEXT_MAX = 2 << 20 };
 
 array_t array_of(hid_t type, int rank, const int dim[])
 {
@@ -187,14 +187,26 @@ int array_write(const array_file_t *f, const char *name, const array_t *t, share
     return bad ? fail("%s: %s cannot be written", f->path, name) : 0;
 }
 
-static int read_checksums(const array_file_t *f, hid_t d, const char *name, array_t *t, uint64_t **sum)
+// Whether an attribute is one value of that class.  Reading one that is more would write behind its variable.
+static bool is_one(hid_t a, H5T_class_t class)
+{
+    hid_t space = H5Aget_space(a), type = H5Aget_type(a);
+    bool one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == class;
+    if (type >= 0) H5_OK(H5Tclose(type));
+    if (space >= 0) H5_OK(H5Sclose(space));
+    return one;
+}
+
+static int read_checksums(const array_file_t *f, hid_t d, const char *name, const array_t *t, uint64_t **sum)
 {
     uint64_t rows = 0;
     hid_t a = H5Aopen(d, "block_rows", H5P_DEFAULT);
-    bool bad = a < 0 || H5Aread(a, H5T_NATIVE_UINT64, &rows) < 0 || rows == 0;
+    bool bad = a < 0 || !is_one(a, H5T_INTEGER) || H5Aread(a, H5T_NATIVE_UINT64, &rows) < 0;
     if (a >= 0) H5_OK(H5Aclose(a));
     if (bad) return fail("%s: %s has no checksums", f->path, name);
-    t->block_rows = rows;
+    if (rows != t->block_rows)
+        return fail("%s: %s has checksums of %llu rows, wanted %zu", f->path, name, (unsigned long long)rows,
+                    t->block_rows);
     hsize_t n = n_blocks(t);
     *sum = alloc(n + 1, sizeof **sum);
     if (!n) return 0;
@@ -231,6 +243,15 @@ int array_shape(const array_file_t *f, const char *name, array_t *t)
     return rank < 0 ? fail("%s: %s has no usable shape", f->path, name) : 0;
 }
 
+// Equal types need no conversion, and none of a type that nobody foresaw.
+static bool has_type(hid_t d, hid_t wanted)
+{
+    hid_t type = H5Dget_type(d);
+    bool same = type >= 0 && H5Tequal(type, wanted) > 0;
+    if (type >= 0) H5_OK(H5Tclose(type));
+    return same;
+}
+
 int array_read(const array_file_t *f, const char *name, const array_t *want, share_t rows, void *mine)
 {
     array_t found = *want;
@@ -243,10 +264,8 @@ int array_read(const array_file_t *f, const char *name, const array_t *want, sha
     }
     hid_t d = (hid_t)H5_OK(H5Dopen2(f->file, name, H5P_DEFAULT));
     uint64_t *stored = NULL, *sum = NULL;
-    int bad = read_checksums(f, d, name, &found, &stored);
-    if (!bad && found.block_rows != want->block_rows)
-        bad = fail("%s: %s has checksums of %zu rows, wanted %zu", f->path, name, found.block_rows,
-                   want->block_rows);
+    int bad = has_type(d, want->type) ? read_checksums(f, d, name, want, &stored)
+                                      : fail("%s: %s holds numbers of another type", f->path, name);
     bool lost = !bad && !is_empty(want) && move(d, want, rows, mine, transfer_read) < 0;
     // Collective, so also where reading failed: it may have failed on this rank alone.  The others then miss
     // its sums.
@@ -305,7 +324,7 @@ static int get(const array_file_t *f, const char *name, const char *key, hid_t t
 {
     hid_t o = array_exists(f, name) || strcmp(name, "/") == 0 ? H5Oopen(f->file, name, H5P_DEFAULT) : -1;
     hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
-    bool bad = a < 0 || H5Aread(a, type, value) < 0;
+    bool bad = a < 0 || !is_one(a, H5Tget_class(type)) || H5Aread(a, type, value) < 0;
     if (a >= 0) H5_OK(H5Aclose(a));
     if (o >= 0) H5_OK(H5Oclose(o));
     return bad ? fail("%s: %s has no attribute %s", f->path, name, key) : 0;
@@ -327,8 +346,9 @@ int array_get_text(const array_file_t *f, const char *name, const char *key, cha
     hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
     hid_t type = a >= 0 ? H5Aget_type(a) : -1;
     size_t n = type >= 0 ? H5Tget_size(type) : 0;
-    *value = alloc(n + 1, 1);
-    bool bad = n == 0 || H5Tis_variable_str(type) != 0 || H5Aread(a, type, *value) < 0;
+    bool bad = n == 0 || n > TEXT_MAX || !is_one(a, H5T_STRING) || H5Tis_variable_str(type) != 0;
+    *value = bad ? NULL : alloc(n + 1, 1);
+    bad = bad || H5Aread(a, type, *value) < 0;
     if (type >= 0) H5_OK(H5Tclose(type));
     if (a >= 0) H5_OK(H5Aclose(a));
     if (o >= 0) H5_OK(H5Oclose(o));

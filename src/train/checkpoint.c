@@ -9,6 +9,8 @@
 #include "array.h"
 
 enum { VERSION = 1 };
+// Whatever a file says: the run behind it ends before train.pairs' largest value.
+static const int64_t STEPS_MAX = 1000000000000;
 static const char FORMAT[] = "dagan-checkpoint";
 
 typedef enum { DIRECTION_WRITE, DIRECTION_READ } direction_t;
@@ -109,6 +111,11 @@ static void pass_state(pass_t *p, trainer_t *tr)
     array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
     pass_copies(p, "/state/counters", &t, x);
     if (p->direction == DIRECTION_WRITE || p->bad) return;
+    for (int i = 0; i < N; i++)
+        if (x[i] < 0 || x[i] > (i == STEP ? STEPS_MAX : x[STEP]))
+            p->bad = fail("%s: /state/counters: number %d is %lld, wanted 0 to %lld", p->file.path, i,
+                          (long long)x[i], (long long)(i == STEP ? STEPS_MAX : x[STEP]));
+    if (p->bad) return;
     tr->step = x[STEP];
     tr->gan_steps = x[GAN_STEPS];
     tr->skipped = (int)x[SKIPPED];
@@ -117,13 +124,17 @@ static void pass_state(pass_t *p, trainer_t *tr)
             sides[s]->net[i].updates = x[UPDATES + s * PARAMS_NETS_MAX + i];
 }
 
-static void pass_metrics(pass_t *p, metrics_t *m)
+// Of a run that has made `step` steps.
+static void pass_metrics(pass_t *p, metrics_t *m, long step)
 {
     char name[64];
     array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ (int)m->n_rows });
     size_t columns = (size_t)m->n_columns;
     if (p->direction == DIRECTION_READ) {
         p->bad |= array_shape(&p->file, "/metrics/step", &t);
+        if (!p->bad && (t.rank != 1 || t.dim[0] > (hsize_t)step || t.dim[0] > INT_MAX))
+            p->bad = fail("%s: /metrics/step has %llu rows, wanted at most one for each of %ld steps",
+                          p->file.path, (unsigned long long)t.dim[0], step);
         if (p->bad) return;
         t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ (int)t.dim[0] });
         m->n_rows = 0;
@@ -149,7 +160,7 @@ static void pass_all(pass_t *p, trainer_t *tr)
     pass_attention(p, "source", &tr->seen_s);
     pass_attention(p, "target", &tr->seen_t);
     pass_pool(p, tr);
-    pass_metrics(p, &tr->metrics);
+    pass_metrics(p, &tr->metrics, tr->step);
 }
 
 // ---- attributes ------------------------------------------------------------------------------------
@@ -258,6 +269,7 @@ int checkpoint_verify(const trainer_t *tr, const char *path)
 int checkpoint_load(trainer_t *tr, const char *path)
 {
     pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
+    if (checkpoint_agree(tr->comm, hdf5_inspect(tr->comm, path, "/"))) return -1;
     p.bad = array_open(&p.file, tr->comm, path);
     if (checkpoint_agree(tr->comm, p.bad)) return -1;
     p.bad = check_format(&p.file);
@@ -271,6 +283,7 @@ int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
 {
     array_file_t f;
     char *yaml = NULL;
+    if (comm_agree(c, hdf5_inspect(c, path, "/"), error_text())) return -1;
     int bad = array_open(&f, c, path);
     if (comm_agree(c, bad, error_text())) return -1;
     bad = check_format(&f) || array_get_text(&f, "/", "config", &yaml) ||
