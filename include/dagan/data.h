@@ -22,12 +22,13 @@ void picture_fit(picture_t *out, const picture_t *in, int size);
 
 // ---- HDF5 files that nobody vouches for ------------------------------------------------------------
 
-// A process of its own goes through what ranks may read at and below `object` ("/": all), so that a file on which
-// HDF5 crashes or hangs ends in a message; it also refuses links out of the file, filters from plugins, and sizes
-// that the file cannot hold.  Rank 0 looks, for at most half of c->timeout; others return 0.  Local.  0, or -1 after
-// fail().  What is missing is not its business.
+// A process of its own goes through what ranks may read at and below `object` ("/": all), so that a file on
+// which HDF5 crashes or hangs ends in a message; it also refuses links out of the file, filters from plugins,
+// and sizes that the file cannot hold.  Rank 0 looks, for at most half of c->timeout; others return 0. Local.
+// 0, or -1 after fail().  What is missing is not its business.
 int hdf5_inspect(const comm_t *c, const char *path, const char *object);
-// True in that process, which is this program started anew: main() asks before MPI starts, and ends with *status.
+// True in that process, which is this program started anew: main() asks before MPI starts, and ends with
+// *status.
 bool hdf5_is_child(int argc, char **argv, int *status);
 
 // ---- data sets -----------------------------------------------------------------------------------
