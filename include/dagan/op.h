@@ -17,6 +17,8 @@ var_t add(var_t a, var_t b);
 var_t relu(var_t x);
 // Images [first, first + n) of the batch: a view, costs nothing.
 var_t rows(var_t x, int first, int n);
+// The images of several batches in one, at most NODE_INPUTS_MAX of them.
+var_t stack(int n, const var_t x[]);
 // The same numbers under another shape: a view.
 var_t reshape(var_t x, shape_t dim);
 // (n, h, w, c) and the (n * N', h, w, c) instances side by side: (n, h, w, (1 + N') c).

@@ -9,6 +9,8 @@
 
 #include "dagan/net.h"
 
+enum { PART_FLOATS = 1 << 18 }; // of a layer at full size
+
 static const encoder_t *encoder_of(const config_t *conf)
 {
     for (int i = 0; encoders[i]; i++)
@@ -47,6 +49,20 @@ int dae_window(const config_t *conf)
     return side < conf->data.size ? side : conf->data.size;
 }
 
+// E of the instances, some images at a time: what one layer writes is still in the cache when the next one
+// reads it.  Images do not meet in E, so this is the same mathematics; a function of the shapes alone, so the
+// same bits everywhere.
+static var_t encode_parts(const scope_t *enc, var_t x)
+{
+    size_t image = (size_t)x->dim.h * (size_t)x->dim.w * (size_t)enc->conf->model.width;
+    int n = x->dim.n, most = (int)(PART_FLOATS / image), least = (n + NODE_INPUTS_MAX - 1) / NODE_INPUTS_MAX;
+    int part = most > least ? most : least, parts = 0;
+    var_t y[NODE_INPUTS_MAX];
+    for (int first = 0; first < n; first += part)
+        y[parts++] = encoder_of(enc->conf)->build(enc, rows(x, first, n - first < part ? n - first : part));
+    return stack(parts, y);
+}
+
 dae_t dae(const scope_t *s, var_t x)
 {
     const config_t *conf = s->conf;
@@ -59,11 +75,11 @@ dae_t dae(const scope_t *s, var_t x)
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
     if (conf->attention.mode == ATTENTION_MASK) {
         z.regions = mask(x, z.centres, half, k);
-        z.instances = encoder_of(conf)->build(&enc, z.regions);
+        z.instances = encode_parts(&enc, z.regions);
     } else {
         int side = dae_window(conf);
         z.regions = window(x, z.centres, half, k, side);
-        z.instances = paste(encoder_of(conf)->build(&enc, z.regions), z.centres, side, size);
+        z.instances = paste(encode_parts(&enc, z.regions), z.centres, side, size);
     }
     return z;
 }

@@ -1,0 +1,61 @@
+// ranks: 1
+// DAE encodes its instances some at a time, as many as the cache holds: what comes out is what E makes of all
+// of them at once.
+
+#include "test.h"
+
+#include "dagan/net.h"
+
+typedef struct {
+    config_t *conf;
+    params_t params;
+    tape_t t;
+    var_t instances;
+} case_t;
+
+// The instances of two images of the reference job, and the gradient of their mean square.
+static void open_case(case_t *e, bool at_once)
+{
+    rng_t r = rng_at(11, STREAM_TEST, 0, 0);
+    *e = (case_t){ .conf = alloc(1, sizeof *e->conf) };
+    if (config_load(e->conf, "configs/reference.yaml", NULL, 0)) fail_msg("%s", error_text());
+    scope_t s = scope_new(&e->t, &e->params, e->conf, "dae", "instance"), enc = scope_in(&s, "enc");
+    var_t x = tape_input(&e->t, "x", (shape_t){ 2, 64, 64, 3 });
+    dae_t z = dae(&s, x);
+    EXPECT(strcmp(z.instances->op->name, "stack") == 0);
+    e->instances = at_once ? encoders[0]->build(&enc, z.regions) : z.instances;
+    tape_name(e->instances, "instances", true);
+    var_t zero = tape_input(&e->t, "zero", e->instances->dim), loss = mean_square(e->instances, zero);
+    params_alloc(&e->params, 1, 0);
+    tape_plan(&e->t, loss);
+    for (size_t i = 0; i < numel(x->dim); i++) x->x[i] = rng_normal(&r);
+    tape_forward(&e->t, 0, e->t.n);
+    tape_backward_start(&e->t, 1);
+    tape_backward_until(&e->t, 0);
+}
+
+static void close_case(case_t *e)
+{
+    tape_free(&e->t);
+    params_free(&e->params);
+    free(e->conf);
+}
+
+TEST(instances_encoded_in_parts_are_those_encoded_at_once)
+{
+    case_t parts, whole;
+    double off = 0, largest = 0;
+    open_case(&parts, false);
+    open_case(&whole, true);
+    size_t n = numel(parts.instances->dim);
+    EXPECT(memcmp(parts.instances->x, whole.instances->x, n * sizeof(float)) == 0);
+    // Gradients of weights are added up in another order: rounding, 1e-6 of the largest.
+    for (size_t i = 0; i < parts.params.n; i++) {
+        off = fmax(off, fabs((double)parts.params.g[i] - whole.params.g[i]));
+        largest = fmax(largest, fabs((double)whole.params.g[i]));
+    }
+    print_message("gradients differ by %.1e of the largest\n", off / largest);
+    EXPECT(largest > 0 && off < 1e-5 * largest);
+    close_case(&whole);
+    close_case(&parts);
+}
