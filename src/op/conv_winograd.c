@@ -15,9 +15,9 @@ enum {
     TILE = 4,
     WEIGHTS = WINOGRAD_WEIGHTS,
     POINTS_MAX = WINOGRAD_S2_POINTS,
-    BLOCK = 48,          // tiles
-    BLOCK_WEIGHTS = 192, // more there, because each block reads and writes all products of weights
-    SKEW = 16,           // floats between points, lest all fall into one set of the cache
+    BLOCK = 24,         // tiles: more would not stay in the cache
+    BLOCK_WEIGHTS = 96, // more there, because each block reads and writes all products of weights
+    SKEW = 16,          // floats between points, lest all fall into one set of the cache
 };
 
 // The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
@@ -106,40 +106,40 @@ static size_t scratch(const conv_t *k)
 static size_t form_size(const conv_t *k, conv_form_t which)
 {
     size_t ci = (size_t)k->ci, co = (size_t)k->co;
-    return which == CONV_FORWARD ? WEIGHTS * gemm_panels_size(ci, co)
-                                 : WEIGHTS * gemm_panels_size(co, ci) + 9 * ci * co;
+    return WEIGHTS * (which == CONV_FORWARD ? gemm_panels_size(ci, co) : gemm_panels_size(co, ci));
 }
 
-// (9, ci, co) weights as (9, co, ci), the last tap first where they are flipped.
-static void transpose(float *to, const float *weight, size_t ci, size_t co, bool flips)
+enum { SIDE = KERNEL_LANES }; // of the blocks that weights are carried in
+
+// SIDE rows of 9 x SIDE weights for backward_data from those of forward: input and output channels change
+// places, and for stride 1, which turns the kernel, the last tap comes first.
+static void turn(float to[9 * SIDE * SIDE], const conv_t *k, const float *weight, size_t i0, size_t o0)
 {
-#pragma omp parallel for
     for (size_t t = 0; t < 9; t++)
-        for (size_t i = 0; i < ci; i++)
-            for (size_t o = 0; o < co; o++)
-                to[((flips ? 8 - t : t) * co + o) * ci + i] = weight[(t * ci + i) * co + o];
+        for (size_t i = 0; i < SIDE; i++) {
+            const float *from = weight + (t * (size_t)k->ci + i0 + i) * (size_t)k->co + o0;
+            float *column = to + (k->stride == 1 ? 8 - t : t) * SIDE * SIDE + i;
+            for (size_t o = 0; o < SIDE; o++) column[o * SIDE] = from[o];
+        }
 }
 
 // Panels of the carried weights (depth, width) at each point.
 static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
 {
     bool back = which == CONV_BACKWARD_DATA;
-    size_t depth = (size_t)(back ? k->co : k->ci), width = (size_t)(back ? k->ci : k->co);
-    size_t size = gemm_panels_size(depth, width);
-    if (back) {
-        transpose(form + WEIGHTS * size, weight, width, depth, k->stride == 1);
-        weight = form + WEIGHTS * size;
-    }
+    size_t depth = (size_t)(back ? k->co : k->ci), width = (size_t)(back ? k->ci : k->co),
+           down = depth / SIDE;
 #pragma omp parallel for
-    for (size_t i = 0; i < depth; i++) {
-        float u[WEIGHTS * KERNEL_LANES];
-        for (size_t o = 0; o < width; o += KERNEL_LANES) {
+    for (size_t block = 0; block < down * (width / SIDE); block++) {
+        size_t i0 = block % down * SIDE, o0 = block / down * SIDE;
+        float turned[9 * SIDE * SIDE];
+        if (back) turn(turned, k, weight, o0, i0);
+        for (size_t i = 0; i < SIDE; i++) {
             const float *g[9];
-            for (size_t t = 0; t < 9; t++) g[t] = weight + (t * depth + i) * width + o;
-            (k->stride == 1 ? kernel->winograd_weights : kernel->winograd_s2_weights)(u, KERNEL_LANES, g,
-                                                                                      KERNEL_LANES);
-            for (size_t p = 0; p < WEIGHTS; p++)
-                gemm_panels_row(form + p * size, depth, i, o, u + p * KERNEL_LANES, KERNEL_LANES);
+            for (size_t t = 0; t < 9; t++)
+                g[t] = back ? turned + (t * SIDE + i) * SIDE : weight + (t * depth + i0 + i) * width + o0;
+            (k->stride == 1 ? kernel->winograd_weights : kernel->winograd_s2_weights)(
+                form + gemm_panels_at(depth, i0 + i, o0), gemm_panels_size(depth, width), g, SIDE);
         }
     }
 }
