@@ -69,21 +69,20 @@ INLINE float before_act(float g, float v, act_t act)
 }
 
 INLINE void apply(float *restrict y, const float *restrict x, size_t pixels, size_t c,
-                  const float *restrict scale, const float *restrict offset, act_t act){
+                  const float *restrict scale, const float *restrict offset, act_t act)
+{
 #define BODY(i, j) y[i] = after_act(x[i] * scale[j] + offset[j], act)
     EACH_ELEMENT(pixels, c, BODY)
 #undef BODY
 }
 
-// Takes in `wide` channels of one pixel; inlined with a constant where they are WIDE.
-INLINE void add_pixel(float *s1, float *s2, const float *g, const float *x, const float *scale,
-                      const float *offset, const float *mean, size_t wide, act_t act)
+typedef int mask_t __attribute__((vector_size(LANES * 4)));
+
+INLINE vec_t before_act_vector(vec_t g, vec_t v, act_t act)
 {
-    for (size_t l = 0; l < wide; l++) {
-        float v = before_act(g[l], x[l] * scale[l] + offset[l], act);
-        s1[l] += v;
-        s2[l] += v * (x[l] - mean[l]);
-    }
+    if (act == ACT_NONE) return g;
+    mask_t on = v > 0;
+    return (vec_t)((on & (mask_t)g) | (~on & (mask_t)(act == ACT_LEAKY ? LEAK * g : 0 * g)));
 }
 
 INLINE void gradient_sums(const float *g, const float *x, size_t pixels, size_t c, const float *scale,
@@ -91,19 +90,31 @@ INLINE void gradient_sums(const float *g, const float *x, size_t pixels, size_t 
 {
     const float *offset = scale + c, *mean = offset + c;
     for (size_t p0 = 0; p0 < pixels; p0 += BLOCK) {
-        size_t end = p0 + BLOCK < pixels ? p0 + BLOCK : pixels;
-        for (size_t j = 0; j < c; j += WIDE) {
-            float a[WIDE] = { 0 }, b[WIDE] = { 0 };
-            size_t wide = c - j < WIDE ? c - j : WIDE;
+        size_t end = p0 + BLOCK < pixels ? p0 + BLOCK : pixels, j = 0;
+        for (; act != ACT_TANH && j + WIDE <= c; j += WIDE) {
+            enum { N = WIDE / LANES };
+            vec_t a[N] = { { 0 } }, b[N] = { { 0 } };
             for (size_t i = p0 * c + j; i < end * c; i += c)
-                if (wide == WIDE)
-                    add_pixel(a, b, g + i, x + i, scale + j, offset + j, mean + j, WIDE, act);
-                else
-                    add_pixel(a, b, g + i, x + i, scale + j, offset + j, mean + j, wide, act);
-            for (size_t l = 0; l < wide; l++) {
-                s1[j + l] += a[l];
-                s2[j + l] += b[l];
+                for (size_t n = 0, l = 0; n < N; n++, l += LANES) {
+                    vec_t v = load(x + i + l), y = v * load(scale + j + l) + load(offset + j + l);
+                    vec_t d = before_act_vector(load(g + i + l), y, act);
+                    a[n] += d;
+                    b[n] += d * (v - load(mean + j + l));
+                }
+            for (size_t l = 0; l < WIDE; l++) {
+                s1[j + l] += a[l / LANES][l % LANES];
+                s2[j + l] += b[l / LANES][l % LANES];
             }
+        }
+        for (; j < c; j++) {
+            float a = 0, b = 0;
+            for (size_t i = p0 * c + j; i < end * c; i += c) {
+                float d = before_act(g[i], x[i] * scale[j] + offset[j], act);
+                a += d;
+                b += d * (x[i] - mean[j]);
+            }
+            s1[j] += a;
+            s2[j] += b;
         }
     }
 }
