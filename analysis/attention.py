@@ -30,9 +30,10 @@ DOMAINS = "source", "target"
 
 
 def overlap(centres, half):
-    """Mean share of region i that region j covers, (N', N'): boxes of equal size, so it is symmetric."""
+    """Mean share of region i that region j covers, (N', N')."""
     apart = np.abs(centres[:, :, None] - centres[:, None])  # (n, N', N', 2)
-    return np.prod(np.maximum(1 - apart / (2 * half), 0), axis=-1).mean(axis=0)
+    mine, other = half[:, None], half[None]
+    return np.prod(np.clip(mine + other - apart, 0, 2 * np.minimum(mine, other)) / (2 * mine), axis=-1).mean(axis=0)
 
 
 def cut(centres, half, size):
@@ -114,10 +115,10 @@ def draw_image(ax, image, a, row, parts):
                     edgecolor=COLOURS[region % 8],
                 )
             )
-    for r, (x, y) in enumerate(a.centres[row]):
+    for r, ((x, y), (w, h)) in enumerate(zip(a.centres[row], a.half)):
         ax.add_patch(
             plt.Rectangle(
-                (x - a.half, y - a.half), 2 * a.half, 2 * a.half, fill=False, linewidth=1.2, edgecolor=COLOURS[r % 8]
+                (x - w, y - h), 2 * w, 2 * h, fill=False, linewidth=1.2, edgecolor=COLOURS[r % 8]
             )
         )
         ax.text(

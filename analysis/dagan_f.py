@@ -88,9 +88,10 @@ LOCALISERS = {"softargmax": SoftargmaxLocaliser, "fc": FcLocaliser}
 
 
 def soft_box(centres, size, half, k):
-    """Eqs. 2 and 4: (n, N', 1, size, size)."""
+    """Eqs. 2 and 4: (n, N', 1, size, size).  half: a number, or w, h of each region."""
     p = torch.arange(size, dtype=centres.dtype, device=centres.device)
     c = centres[..., None]  # (n, N', 2, 1)
+    half = torch.as_tensor(half, dtype=centres.dtype, device=centres.device).expand(centres.shape[1:])[..., None]
     m = torch.sigmoid(k * (p - (c - half))) - torch.sigmoid(k * (p - (c + half)))
     return (m[:, :, 1, :, None] * m[:, :, 0, None, :])[:, :, None]
 
@@ -100,7 +101,7 @@ class DAE(nn.Module):
         super().__init__()
         self.s, self.enc = s, ENCODERS[s["encoder"]](s)
         self.loc = LOCALISERS[s["localiser"]](s) if s["regions"] else None
-        side = math.ceil(2 * s["half"] + 4 / s["sharpness"] + WINDOW_STEP)
+        side = math.ceil(2 * torch.tensor(s["half"]).max().item() + 4 / s["sharpness"] + WINDOW_STEP)
         side = min(-(-side // WINDOW_STEP) * WINDOW_STEP, s["size"])
         self.window = s["size"] if s["mode"] == "mask" else s["window"] or side
 

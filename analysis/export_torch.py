@@ -33,11 +33,20 @@ SETTINGS = {
     "model.residuals": "residuals",
     "attention.regions": "regions",
     "attention.half": "half",
+    "attention.grid": None,
     "attention.sharpness": "sharpness",
     "attention.mode": "mode",
     "attention.window": "window",
 }
 NORMS = "instance", "group", "layer", "none"
+
+
+def half_of(value):
+    """12 stays; "11x6 8" becomes [[11, 6], [8, 8]]."""
+    if not isinstance(value, str):
+        return value
+    sides = [[float(side) for side in part.split("x")] for part in value.split()]
+    return [[side[0], side[-1]] for side in sides]
 
 
 def settings(path, config):
@@ -52,13 +61,14 @@ def settings(path, config):
     for key, value in config.items():
         if key.startswith(("model.", "attention.")) and key not in SETTINGS:
             mistake(f"{path}: {key} is {value}, a key that dagan_f.py does not know")
-    for key in SETTINGS:
-        if key not in config:
+    for key, name in SETTINGS.items():
+        if name and key not in config:
             mistake(f"{path}: its configuration has no {key}")
     for key, known in known_values.items():
         if config[key] not in known:
             mistake(f"{path}: {key} is {config[key]!r}, dagan_f.py knows {', '.join(known)}")
-    return {name: config[key] for key, name in SETTINGS.items() if name}
+    found = {name: config[key] for key, name in SETTINGS.items() if name}
+    return found | {"half": half_of(found["half"])}
 
 
 def weights(file):

@@ -73,7 +73,7 @@ class Attention:
 
     centres: np.ndarray  # (n, N', 2)
     step: np.ndarray  # (n), -1 never visited
-    half: float
+    half: np.ndarray  # (N', 2): half-sides w, h of each region
     sharpness: float
     size: int  # side of the images in pixels
     bound: dict  # {"eyes": 0}: labels bound to one region
@@ -112,7 +112,7 @@ class Checkpoint:
         return Attention(
             g["centres"][:],
             g["step"][:],
-            a["half"],
+            np.broadcast_to(a["half"], (g["centres"].shape[1], 2)),
             a["sharpness"],
             a["image_size"],
             bindings(a["labels"]),

@@ -79,7 +79,7 @@ def compare(name, folder, translated, checkpoint):
             np.abs(y2 - y[:8]).max(),
         )
 
-    for key, value in ("half", f.dae.s["half"] + 0.5), ("sharpness", f.dae.s["sharpness"] / 2):
+    for key, value in ("half", np.add(f.dae.s["half"], 0.5).tolist()), ("sharpness", f.dae.s["sharpness"] / 2):
         if not f.dae.s["regions"]:
             continue
         other = dagan_f.load(folder)

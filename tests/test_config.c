@@ -43,8 +43,9 @@ TEST(defaults_are_the_reference_job)
     config_t c;
     accepts(&c, SHORT);
     assert_string_equal(c.run.dir, "runs/x");
-    EXPECT(c.data.size == 64 && c.attention.regions == 4 && c.attention.half == 12 &&
-           c.attention.sharpness == 1);
+    EXPECT(c.data.size == 64 && c.attention.regions == 4 && c.attention.sharpness == 1);
+    EXPECT(c.attention.half.side[0][0] == 12 && c.attention.half.side[3][1] == 12 &&
+           c.attention.grid.side[3][0] == 1);
     EXPECT(c.attention.mode == ATTENTION_MASK && c.loss.gan == GAN_NONSATURATING &&
            c.loss.distance == DISTANCE_L1);
     EXPECT(c.loss.weights.gan_s == 1 && c.loss.weights.gan_t == 1 && c.loss.weights.cst == 1);
@@ -221,6 +222,22 @@ TEST(doubles_take_the_fewest_digits_that_read_back)
     free(text);
 }
 
+TEST(half_sides_are_those_of_all_regions_or_of_each)
+{
+    config_t c;
+    accepts(&c, SHORT "attention.half: 10x7.5\n");
+    EXPECT(c.attention.half.given == 1 && c.attention.half.side[3][0] == 10 &&
+           c.attention.half.side[3][1] == 7.5);
+    reads_back(&c);
+    accepts(&c, SHORT "attention: { regions: 3, half: 11x5  8 9x7.25 }\n");
+    static const double each[3][2] = { { 11, 5 }, { 8, 8 }, { 9, 7.25 } };
+    EXPECT(c.attention.half.given == 3 && !memcmp(c.attention.half.side, each, sizeof each));
+    reads_back(&c);
+    char *text = config_yaml(&c);
+    EXPECT(strstr(text, "  half: 11x5 8 9x7.25\n"));
+    free(text);
+}
+
 TEST(the_printed_configuration_is_nested)
 {
     config_t c;
@@ -371,6 +388,10 @@ TEST(keys_that_contradict_each_other_are_named)
         { SHORT "data.size: 66\n", NULL, AT_LINE(3) "data.size: found 66, wanted a multiple of 4" },
         { SHORT "attention.half: 33\n", NULL,
           AT_LINE(3) "attention.half: found 33, wanted at most half of data.size, 32" },
+        { SHORT "attention.half: 8x40\n", NULL,
+          AT_LINE(3) "attention.half: found 40, wanted at most half of data.size, 32" },
+        { SHORT "attention.half: 8 9\n", NULL,
+          AT_LINE(3) "attention.half: found 2, wanted one, or one for each of attention.regions, 4" },
         { SHORT "attention.window: 68\n", NULL,
           AT_LINE(3) "attention.window: found 68, wanted a multiple of 4 up to data.size, 64" },
         { SHORT "model: { norm: { g: group, groups: 5 } }\n", NULL,

@@ -101,8 +101,8 @@ def outlines(images, row):
         x0, y0, x1, y1 = images.split.parts[part][row] - 0.5
         if x0 >= 0:
             out.append(box(x0, y0, x1, y1, "truth", COLOURS[region % 8]))
-    for r, (x, y) in enumerate(images.centres[row]):
-        out.append(box(x - a.half, y - a.half, x + a.half, y + a.half, "region", COLOURS[r % 8]))
+    for r, ((x, y), (w, h)) in enumerate(zip(images.centres[row], a.half)):
+        out.append(box(x - w, y - h, x + w, y + h, "region", COLOURS[r % 8]))
         out.append(f'<text class="label" x="{x:.2f}" y="{y:.2f}" fill="{COLOURS[r % 8]}">{r}</text>')
     return "".join(out)
 

@@ -28,13 +28,13 @@ def blurred(h, sigma):
 
 def heat_map(a, region, grey):
     """Where the centres of a region fall, over the mean image, and the region at their mean."""
-    centres, colour, half = a.centres[a.seen, region], COLOURS[region % 8], a.half
+    centres, colour, (w, h) = a.centres[a.seen, region], COLOURS[region % 8], a.half[region]
     (x, y), (sx, sy) = centres.mean(axis=0), centres.std(axis=0)
-    h = blurred(heat(centres, a.size), max(a.size / 80, 0.6))
-    rgb = [np.full(h.shape, int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
-    layer = png(np.dstack([*rgb, 255 * (h / h.max()) ** 0.6]).astype(np.uint8))
+    seen = blurred(heat(centres, a.size), max(a.size / 80, 0.6))
+    rgb = [np.full(seen.shape, int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
+    layer = png(np.dstack([*rgb, 255 * (seen / seen.max()) ** 0.6]).astype(np.uint8))
     inside = f'<image href="{layer}" x="-0.5" y="-0.5" width="{a.size}" height="{a.size}"/>'
-    inside += box(x - half, y - half, x + half, y + half, "truth", colour)
+    inside += box(x - w, y - h, x + w, y + h, "truth", colour)
     return (
         f"<figure>{picture(backdrop(grey), a.size, inside)}<figcaption>{esc(a.name(region))}<br>"
         f"<small>mean {x:.1f}, {y:.1f} · sd {sx:.1f}, {sy:.1f}</small></figcaption></figure>"
@@ -47,8 +47,8 @@ def closest(a):
         return ""
     shared = overlap(a.centres[a.seen], a.half)
     np.fill_diagonal(shared, -1)
-    i, j = sorted(np.unravel_index(np.argmax(shared), shared.shape))
-    return f" Regions {i} and {j} share most, {shared[i, j]:.0%} of their boxes on average."
+    i, j = np.unravel_index(np.argmax(shared), shared.shape)
+    return f" Most covered is region {i}: region {j} takes in {shared[i, j]:.0%} of it on average."
 
 
 def heat_maps(run):

@@ -64,8 +64,8 @@ export function drawImage(g, where, frame, row, left, side, view) {
   const found = image(where, row);
   if (!found) return false;
   const known = view.mask && frame && isKnown(frame, row);
-  const centres = known ? Array.from({ length: frame.regions }, (_, r) => centre(frame, row, r)) : [];
-  g.drawImage(known ? masked(found.pixels, centres, frame) : found.bitmap, left, 0, side, side);
+  const regions = known ? Array.from({ length: frame.regions }, (_, r) => region(frame, row, r)) : [];
+  g.drawImage(known ? masked(found.pixels, regions, frame.sharpness) : found.bitmap, left, 0, side, side);
   return true;
 }
 
@@ -88,8 +88,8 @@ export function drawOutlines(g, set, frame, row, side, view) {
   }
   for (let r = 0; view.regions && isKnown(frame, row) && r < frame.regions; r++) {
     const { x, y } = centre(frame, row, r);
-    const h = frame.half;
-    const box = { left: x - h, top: y - h, right: x + h, bottom: y + h };
+    const { w, h } = frame.half[r];
+    const box = { left: x - w, top: y - h, right: x + w, bottom: y + h };
     fade(r);
     outline(g, box, scale, colour(r), bold, []);
     if (side >= TAGS_FROM) tag(g, r, box, scale, side / 18);
@@ -124,16 +124,19 @@ export function drawTracks(g, set, now, row, side, view) {
 
 const sigmoid = (v) => 1 / (1 + Math.exp(-v));
 
-// An image through the soft boxes of Eq. 4 around some centres.  With one it is what E of Eq. 3 is given, R = X o M:
+// Centre and half-sides.
+const region = (frame, row, r) => ({ ...centre(frame, row, r), ...frame.half[r] });
+
+// An image through the soft boxes of Eq. 4 of some regions.  With one it is what E of Eq. 3 is given, R = X o M:
 // outside all is 0, a middle grey.
-function masked(pixels, centres, { half, sharpness: k }) {
+function masked(pixels, regions, k) {
   const n = pixels.width;
   const out = new ImageData(n, n);
   const weight = new Float32Array(n * n);
-  const m = (p, c) => sigmoid(k * (p - (c - half))) - sigmoid(k * (p - (c + half)));
-  for (const { x, y } of centres) {
-    const across = Array.from({ length: n }, (_, p) => m(p, x));
-    const down = Array.from({ length: n }, (_, p) => m(p, y));
+  const m = (p, c, half) => sigmoid(k * (p - (c - half))) - sigmoid(k * (p - (c + half)));
+  for (const { x, y, w, h } of regions) {
+    const across = Array.from({ length: n }, (_, p) => m(p, x, w));
+    const down = Array.from({ length: n }, (_, p) => m(p, y, h));
     for (let i = 0; i < n * n; i++) weight[i] = Math.max(weight[i], across[i % n] * down[(i / n) | 0]);
   }
   for (let i = 0; i < n * n; i++) {
@@ -146,21 +149,21 @@ function masked(pixels, centres, { half, sharpness: k }) {
 }
 
 // The crop around a region of the source's centre, from the source or its translation.
-export function drawInstance(g, where, set, frame, row, region, left, side, view) {
+export function drawInstance(g, where, set, frame, row, r, left, side, view) {
   const found = image(where, row);
   if (!found) return false;
   g.fillStyle = view.mask ? "#808080" : getComputedStyle(document.body).getPropertyValue("--hole");
   g.fillRect(left, 0, side, side);
   if (!isKnown(frame, row)) return true;
-  const c = centre(frame, row, region);
-  const reach = frame.half + (view.mask ? 3 / frame.sharpness : 0);
+  const c = region(frame, row, r);
+  const reach = Math.max(c.w, c.h) + (view.mask ? 3 / frame.sharpness : 0);
   const scale = side / (2 * reach);
   g.save();
   g.beginPath();
   g.rect(left, 0, side, side);
   g.clip();
   g.drawImage(
-    view.mask ? masked(found.pixels, [c], frame) : found.bitmap,
+    view.mask ? masked(found.pixels, [c], frame.sharpness) : found.bitmap,
     left - (c.x + 0.5 - reach) * scale,
     -(c.y + 0.5 - reach) * scale,
     set.size * scale,

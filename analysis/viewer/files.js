@@ -112,7 +112,7 @@ async function addTranslation(sets, t) {
 // A translation does not say k of Eq. 4; a checkpoint of the same regions does.
 function sharpnessOf(t) {
   const c = files.find(
-    (f) => f.kind === "checkpoint" && f.domains[0].half === t.half && f.domains[0].regions === t.regions,
+    (f) => f.kind === "checkpoint" && JSON.stringify(f.domains[0].half) === JSON.stringify(t.half),
   );
   return c?.domains[0].sharpness ?? 1;
 }

@@ -21,6 +21,15 @@ function bindings(text) {
 
 // ---- what a file is ------------------------------------------------------------------------------------
 
+// Half-sides of each region: one number where all are the same, else w, h of one after the other.
+function sides(half, regions) {
+  const v = typeof half === "number" ? [half, half] : [...half].flat();
+  return Array.from({ length: regions }, (_, r) => {
+    const at = (2 * r) % v.length;
+    return { w: v[at], h: v[at + 1] };
+  });
+}
+
 function checkpoint(file, a) {
   if (a.version !== 1) throw new Error(`is a checkpoint of version ${a.version}, wanted 1`);
   if (!a.complete) throw new Error("is a checkpoint that was never completed");
@@ -31,7 +40,7 @@ function checkpoint(file, a) {
     return {
       domain,
       data: at.data,
-      half: at.half,
+      half: sides(at.half, centres.shape[1]),
       sharpness: at.sharpness,
       size: at.image_size,
       bound: bindings(at.labels),
@@ -51,7 +60,7 @@ function translation(file, a) {
     kind: "translation",
     checkpoint: a.checkpoint,
     input: a.input,
-    half: a.half,
+    half: sides(a.half, centres.shape[1]),
     bound: bindings(a.labels),
     n: inputs.shape[0],
     size: inputs.shape[1],

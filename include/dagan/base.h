@@ -88,7 +88,7 @@ float rng_normal(rng_t *r);               // mean 0, variance 1
 
 // ---- configuration ------------------------------------------------------------------------------
 
-enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGION_ALL = -1 };
+enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGIONS_MAX = 64, CONF_REGION_ALL = -1 };
 
 typedef enum { GAN_MINIMAX, GAN_NONSATURATING, GAN_LSGAN, GAN_HINGE } gan_t;
 typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR } distance_t;
@@ -96,6 +96,12 @@ typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
 typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
 typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
 typedef enum { NONFINITE_SKIP, NONFINITE_STOP } nonfinite_t;
+
+// Two numbers of each region, along x and along y.
+typedef struct {
+    int given; // how many the configuration names: 1, then for all regions, or one for each
+    double side[CONF_REGIONS_MAX][2];
+} sides_t;
 
 // One line of `labels:`: an attribute of the data and the region whose instance must tell it.
 typedef struct {
@@ -144,7 +150,9 @@ typedef struct {
     } model;
     struct {
         int regions;
-        double half, sharpness;
+        sides_t half; // w, h of Eq. 2
+        sides_t grid; // label heads read the mean features of so many parts of their region
+        double sharpness;
         attention_t mode;
         int window;
     } attention;

@@ -83,10 +83,11 @@ disc_t discriminator(const scope_t *s, var_t x);
 enum { CLASSIFIER_FEATURES = 128 };
 var_t classifier(const scope_t *s, var_t x);
 
-// The instances averaged under their own masks: (n, 1, N', c); without regions E(X) averaged.
-var_t dae_pool(const scope_t *s, const dae_t *z);
-// The classifier of one label: logits (n, 1, 1, classes) from the pooled instance of one region, or of all
-// (CONF_REGION_ALL).
-var_t head(const scope_t *s, var_t pooled, const label_t *label, int classes);
+// What a head reads of DAE(X), (n, 1, 1, features): the instance of a region averaged under its mask in each
+// part of attention.grid, or of all regions (CONF_REGION_ALL), each averaged as a whole; without regions E(X)
+// averaged.
+var_t dae_pool(const scope_t *s, const dae_t *z, int region);
+// The classifier of one label: logits (n, 1, 1, classes) from what it reads.
+var_t head(const scope_t *s, var_t pooled, const char *label, int classes);
 
 #endif

@@ -32,15 +32,18 @@ var_t softargmax(var_t logits, int size);
 // Eq. 1, of (n, 1, 1, 2 N') numbers: sigmoid to the range [-0.5, size - 0.5].
 var_t squash(var_t x, int size);
 
-// Eqs. 2-4: x (n, h, w, c) times the soft box around each centre: (n * N', h, w, c).
-var_t mask(var_t x, var_t centres, double half, double sharpness);
+// Eqs. 2-4: x (n, h, w, c) times the soft box around each centre: (n * N', h, w, c).  `half` must outlive
+// the tape.
+var_t mask(var_t x, var_t centres, const sides_t *half, double sharpness);
 // The same, only the window of `size` pixels around each region: (n * N', size, size, c).
-var_t window(var_t x, var_t centres, double half, double sharpness, int size);
+var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, int size);
 // Puts features of such windows at their place in an otherwise zero map of (h, w).
 var_t paste(var_t features, var_t centres, int window_size, int image_size);
-// Mean of each region's features under its own mask, at feature cells: (n * N', h, w, c) -> (n, 1, N', c).
-// With centres NULL the mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
-var_t region_pool(var_t features, var_t centres, double half, double sharpness, int image_size);
+// Means of each region's features under its own mask, at feature cells, in each of columns x rows equal
+// parts of its box: (n * N', h, w, c) -> (n, 1, N', columns * rows * c).  With centres NULL (then half too)
+// the mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
+var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
+                  int columns, int rows);
 
 // DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.
 enum { AUGMENT_NUMBERS = 8 };
@@ -58,9 +61,9 @@ var_t mean_score(var_t v, score_t f, float sign_or_target, float scale);
 var_t cross_entropy(var_t logits, var_t label);
 // Share of images whose largest logit is the label, of those that have one.  No gradient.
 var_t accuracy(var_t logits, var_t label);
-// Mean over images and pairs of regions of the overlap of two boxes of half-side `half`, each as a product of
-// triangles: 1 where they coincide, 0 where they do not touch.
-var_t overlap(var_t centres, double half);
+// Mean over images and pairs of regions of the part of the smaller box, along x and along y, that the other
+// covers: 1 where it covers all, 0 where they do not touch.
+var_t overlap(var_t centres, const sides_t *half);
 // sum_i weight[i] * x[i] of scalars.
 var_t weighted_sum(tape_t *t, int n, const var_t x[], const float weight[]);
 

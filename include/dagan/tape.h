@@ -114,7 +114,8 @@ struct node {
     int n_in, index;
     int i[4]; // the op's own settings
     float f[16];
-    float *x, *g; // value and gradient; g is NULL where none is wanted
+    const sides_t *half; // of regions, borrowed
+    float *x, *g;        // value and gradient; g is NULL where none is wanted
     float *scratch, *saved;
     form_t *form[2];
     // Of parameters: where they live.

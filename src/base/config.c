@@ -1,5 +1,6 @@
 // The configuration: defaults, then the file, then --set, then what keys ask of each other.
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,30 @@ static int check_length(source_t *s)
     return 0;
 }
 
+static int check_given_sides(source_t *s, const char *key, const sides_t *sides)
+{
+    int regions = s->c->attention.regions;
+    if (sides->given == 1 || sides->given == regions) return 0;
+    return fail("%s: found %d, wanted one, or one for each of attention.regions, %d", place_of(s, key),
+                sides->given, regions);
+}
+
+static int check_regions(source_t *s)
+{
+    const config_t *c = s->c;
+    if (check_given_sides(s, "attention.half", &c->attention.half)) return -1;
+    if (check_given_sides(s, "attention.grid", &c->attention.grid)) return -1;
+    for (int i = 0; i < 2 * c->attention.regions; i++) {
+        double half = c->attention.half.side[i / 2][i % 2], grid = c->attention.grid.side[i / 2][i % 2];
+        if (half > c->data.size / 2.0)
+            return fail("%s: found %g, wanted at most half of data.size, %g", place_of(s, "attention.half"),
+                        half, c->data.size / 2.0);
+        if (grid != floor(grid))
+            return fail("%s: found %g, wanted whole numbers", place_of(s, "attention.grid"), grid);
+    }
+    return 0;
+}
+
 static int check_sizes(source_t *s)
 {
     const config_t *c = s->c;
@@ -120,9 +145,7 @@ static int check_sizes(source_t *s)
                     c->train.batch, c->train.microbatch);
     if (c->data.size % 4)
         return fail("%s: found %d, wanted a multiple of 4", place_of(s, "data.size"), c->data.size);
-    if (c->attention.half > c->data.size / 2.0)
-        return fail("%s: found %g, wanted at most half of data.size, %g", place_of(s, "attention.half"),
-                    c->attention.half, c->data.size / 2.0);
+    if (check_regions(s)) return -1;
     if (c->attention.window % 4 || c->attention.window > c->data.size)
         return fail("%s: found %d, wanted a multiple of 4 up to data.size, %d",
                     place_of(s, "attention.window"), c->attention.window, c->data.size);

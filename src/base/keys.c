@@ -8,6 +8,7 @@
 #define INT(member, min, max, preset) KEY_INT, AT(member), min, max, NULL, preset
 #define LONG(member, min, max, preset) KEY_LONG, AT(member), min, max, NULL, preset
 #define FLOAT(member, min, max, preset) KEY_FLOAT, AT(member), min, max, NULL, preset
+#define SIDES(member, min, max, preset) KEY_SIDES, AT(member), min, max, NULL, preset
 #define TIME(member, max, preset) KEY_TIME, AT(member), 0, max, NULL, preset
 #define BOOL(member, preset) KEY_BOOL, AT(member), 0, 0, NULL, preset
 #define TEXT(member, words, preset) KEY_TEXT, AT(member), 0, 0, words, preset
@@ -51,8 +52,9 @@ const conf_key_t conf_keys[] = {
     { "model.norm.d",          TEXT(model.norm_d, NORMS, "instance"),             "norm in D1 and D2" },
     { "model.norm.groups",     INT(model.norm_groups, 1, 1024, "8"),              "groups of a group norm" },
     { "model.residuals",       INT(model.residuals, 0, 64, "4"),                  "residual blocks of G" },
-    { "attention.regions",     INT(attention.regions, 0, 64, "4"),                "regions per image, N' of Eq. 1; 0: none, G sees E(X) alone" },
-    { "attention.half",        FLOAT(attention.half, 0.5, 512, "12"),             "half-side of a region in pixels, w and h of Eq. 2" },
+    { "attention.regions",     INT(attention.regions, 0, CONF_REGIONS_MAX, "4"),  "regions per image, N' of Eq. 1; 0: none, G sees E(X) alone" },
+    { "attention.half",        SIDES(attention.half, 0.5, 512, "12"),             "half-sides w and h of Eq. 2 in pixels, of all regions or of each" },
+    { "attention.grid",        SIDES(attention.grid, 1, 16, "1"),                 "parts of a region along x and y whose mean features its label heads read" },
     { "attention.sharpness",   FLOAT(attention.sharpness, 0.01, 20, "1"),         "k of Eq. 4 per pixel; from 5 on its gradient is erratic" },
     { "attention.mode",        CHOICE(attention.mode, "mask|crop", "mask"),       "what E sees of a region: the masked image (Eq. 3), or a window" },
     { "attention.window",      INT(attention.window, 0, 1024, "0"),               "side of the window of mode crop, a multiple of 4; 0: chosen" },

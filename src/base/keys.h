@@ -12,6 +12,7 @@ typedef enum {
     KEY_BOOL,
     KEY_TEXT,
     KEY_CHOICE,
+    KEY_SIDES,
     KEY_LABELS
 } key_type_t;
 

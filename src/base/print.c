@@ -40,6 +40,18 @@ static void print_choice(FILE *f, const char *words, int index)
     fprintf(f, "%.*s", (int)strcspn(words, "|"), words);
 }
 
+static void print_sides(FILE *f, const sides_t *sides)
+{
+    for (int r = 0; r < sides->given; r++) {
+        const double *side = sides->side[r];
+        if (r) fputc(' ', f);
+        print_double(f, side[0]);
+        if (side[0] == side[1]) continue;
+        fputc('x', f);
+        print_double(f, side[1]);
+    }
+}
+
 static void print_labels(FILE *f, const config_t *c)
 {
     if (c->n_labels == 0) fputs(" {}", f);
@@ -69,6 +81,7 @@ static void print_value(FILE *f, const config_t *c, const conf_key_t *k)
     case KEY_BOOL: fputs(*(const bool *)at ? "true" : "false", f); break;
     case KEY_TEXT: print_text(f, at); break;
     case KEY_CHOICE: print_choice(f, k->words, *(const int *)at); break;
+    case KEY_SIDES: print_sides(f, at); break;
     case KEY_LABELS: break;
     }
 }

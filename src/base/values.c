@@ -61,6 +61,10 @@ void key_wanted(char *to, size_t size, const conf_key_t *k)
         snprintf(to, size, "a time up to %.0f seconds, as 90, 1:30 or 2:00:00", k->max);
     else if (k->type == KEY_BOOL)
         snprintf(to, size, "true or false");
+    else if (k->type == KEY_SIDES)
+        snprintf(to, size,
+                 "a number from %.10g to %.10g, or two along x and y, as 11x6, or so for each region", k->min,
+                 k->max);
     else if (k->type == KEY_LABELS)
         snprintf(to, size, "lines ATTRIBUTE: REGION");
     else if (!k->words)
@@ -137,6 +141,29 @@ static int set_text(char *to, size_t size, const char *text, const char *place)
     return 0;
 }
 
+// "12", "11x6" or "11x6 8 8x7".
+static bool parse_sides(sides_t *sides, const char *text, double min, double max)
+{
+    char part[64];
+    sides->given = 0;
+    for (; *text; text += strspn(text, " ")) {
+        size_t n = strcspn(text, " "), x = strcspn(text, "x");
+        if (n >= sizeof part || sides->given == CONF_REGIONS_MAX) return false;
+        double *side = sides->side[sides->given++];
+        snprintf(part, sizeof part, "%.*s", (int)(x < n ? x : n), text);
+        if (!parse_double(&side[0], part)) return false;
+        side[1] = side[0];
+        if (x < n) snprintf(part, sizeof part, "%.*s", (int)(n - x - 1), text + x + 1);
+        if (x < n && !parse_double(&side[1], part)) return false;
+        for (int i = 0; i < 2; i++)
+            if (side[i] < min || side[i] > max) return false;
+        text += n;
+    }
+    for (int r = sides->given; sides->given == 1 && r < CONF_REGIONS_MAX; r++)
+        memcpy(sides->side[r], sides->side[0], sizeof sides->side[0]);
+    return sides->given > 0;
+}
+
 int key_set(config_t *c, const conf_key_t *k, const char *text, bool quoted, const char *place)
 {
     char wanted[256];
@@ -146,6 +173,7 @@ int key_set(config_t *c, const conf_key_t *k, const char *text, bool quoted, con
     double number;
     bool truth;
     int index;
+    sides_t sides = { 0 };
     switch (k->type) {
     case KEY_INT:
     case KEY_LONG:
@@ -176,6 +204,11 @@ int key_set(config_t *c, const conf_key_t *k, const char *text, bool quoted, con
         if (index < 0) break;
         assert(k->size == sizeof index); // the size of an enum
         memcpy(to, &index, sizeof index);
+        return 0;
+    case KEY_SIDES:
+        if (!parse_sides(&sides, text, k->min, k->max)) break;
+        assert(k->size == sizeof sides);
+        memcpy(to, &sides, sizeof sides);
         return 0;
     case KEY_TEXT:
         if (k->words && choice(k->words, text) < 0) break;

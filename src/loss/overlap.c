@@ -10,7 +10,7 @@ static double weight(const config_t *conf)
 static var_t build(tape_t *t, wires_t *w)
 {
     (void)t;
-    return overlap(w->z.centres, w->conf->attention.half);
+    return overlap(w->z.centres, &w->conf->attention.half);
 }
 
 const loss_t loss_overlap = { "overlap", STEP_G | STEP_LABEL, weight, build };

@@ -44,7 +44,10 @@ int dae_window(const config_t *conf)
     if (conf->attention.window) return conf->attention.window;
     // At 4 / k pixels beyond its edge the mask has fallen to 2 %; half a step is lost to rounding on each
     // side.
-    int side = (int)ceil(2 * conf->attention.half + 4 / conf->attention.sharpness + WINDOW_STEP);
+    double half = 0;
+    for (int i = 0; i < 2 * conf->attention.regions; i++)
+        half = fmax(half, conf->attention.half.side[i / 2][i % 2]);
+    int side = (int)ceil(2 * half + 4 / conf->attention.sharpness + WINDOW_STEP);
     side = (side + WINDOW_STEP - 1) / WINDOW_STEP * WINDOW_STEP;
     return side < conf->data.size ? side : conf->data.size;
 }
@@ -66,7 +69,8 @@ static var_t encode_parts(const scope_t *enc, var_t x)
 dae_t dae(const scope_t *s, var_t x)
 {
     const config_t *conf = s->conf;
-    double half = conf->attention.half, k = conf->attention.sharpness;
+    const sides_t *half = &conf->attention.half;
+    double k = conf->attention.sharpness;
     int size = x->dim.w;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
     dae_t z = { .regions = x };
@@ -91,16 +95,22 @@ dae_t dae_rows(const dae_t *z, int first, int n)
                     rows(z->regions, first * N, n * N), rows(z->instances, first * N, n * N) };
 }
 
-var_t dae_pool(const scope_t *s, const dae_t *z)
+var_t dae_pool(const scope_t *s, const dae_t *z, int region)
 {
-    return region_pool(z->instances, z->centres, s->conf->attention.half, s->conf->attention.sharpness,
-                       s->conf->data.size);
+    const config_t *conf = s->conf;
+    int columns = 1, rows = 1;
+    if (region != CONF_REGION_ALL) {
+        columns = (int)conf->attention.grid.side[region][0];
+        rows = (int)conf->attention.grid.side[region][1];
+    }
+    var_t x = region_pool(z->instances, z->centres, &conf->attention.half, conf->attention.sharpness,
+                          conf->data.size, columns, rows);
+    return region == CONF_REGION_ALL ? reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c })
+                                     : pick(x, region);
 }
 
-var_t head(const scope_t *s, var_t pooled, const label_t *label, int classes)
+var_t head(const scope_t *s, var_t pooled, const char *label, int classes)
 {
     scope_t heads = scope_in(s, "head");
-    shape_t all = { pooled->dim.n, 1, 1, pooled->dim.w * pooled->dim.c };
-    var_t x = label->region == CONF_REGION_ALL ? reshape(pooled, all) : pick(pooled, label->region);
-    return conv_layer(&heads, label->name, x, classes, 1, 1, 0, true, ACT_NONE);
+    return conv_layer(&heads, label, pooled, classes, 1, 1, 0, true, ACT_NONE);
 }

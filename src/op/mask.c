@@ -6,7 +6,7 @@
 #include "dagan/op.h"
 
 enum { X, CENTRES };
-enum { HALF, SHARPNESS }; // y->f
+enum { SHARPNESS }; // y->f
 
 // One region of one image: where its output starts in the image, and the two factors of its mask.
 typedef struct {
@@ -21,8 +21,8 @@ static box_t box_of(const node_t *y, int n, int r)
     box_t b = { 0, 0, y->scratch, y->scratch + d.h, y->scratch + d.h + d.w, y->scratch + 2 * d.h + d.w };
     if (d.w < image.w) b.left = window_first(c[0], d.w, image.w);
     if (d.h < image.h) b.top = window_first(c[1], d.h, image.h);
-    boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], y->f[HALF], y->f[SHARPNESS]);
-    boxcar(b.my, b.dmy, d.h, b.top, 1, c[1], y->f[HALF], y->f[SHARPNESS]);
+    boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], y->half->side[r][0], y->f[SHARPNESS]);
+    boxcar(b.my, b.dmy, d.h, b.top, 1, c[1], y->half->side[r][1], y->f[SHARPNESS]);
     return b;
 }
 
@@ -89,9 +89,10 @@ static size_t scratch(const node_t *y)
 
 static var_t example(tape_t *t, int i)
 {
-    if (i > 1) return NULL;
+    static const sides_t same = { 1, { { 3, 3 }, { 3, 3 } } }, each = { 2, { { 2, 2 }, { 3, 1.5 } } };
+    if (i > 2) return NULL;
     var_t x = tape_variable(t, (shape_t){ 2, 12, 12, 3 }), c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
-    return i == 0 ? mask(x, c, 3, 1) : window(x, c, 2, 1, 8);
+    return i == 0 ? mask(x, c, &same, 1) : i == 1 ? mask(x, c, &each, 1) : window(x, c, &each, 1, 8);
 }
 
 const op_t op_mask = { .name = "mask",
@@ -101,21 +102,21 @@ const op_t op_mask = { .name = "mask",
                        .reads_inputs = true,
                        .scratch = scratch };
 
-static var_t masked(var_t x, var_t centres, double half, double sharpness, int h, int w)
+static var_t masked(var_t x, var_t centres, const sides_t *half, double sharpness, int h, int w)
 {
     shape_t d = { x->dim.n * centres->dim.w, h, w, x->dim.c };
     var_t y = tape_node(x->tape, &op_mask, d, 2, (var_t[]){ x, centres });
-    y->f[HALF] = (float)half;
+    y->half = half;
     y->f[SHARPNESS] = (float)sharpness;
     return y;
 }
 
-var_t mask(var_t x, var_t centres, double half, double sharpness)
+var_t mask(var_t x, var_t centres, const sides_t *half, double sharpness)
 {
     return masked(x, centres, half, sharpness, x->dim.h, x->dim.w);
 }
 
-var_t window(var_t x, var_t centres, double half, double sharpness, int size)
+var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, int size)
 {
     CHECK(size <= x->dim.h && size <= x->dim.w, "a window of %d pixels in %dx%d", size, x->dim.h, x->dim.w);
     return masked(x, centres, half, sharpness, size, size);

@@ -117,9 +117,11 @@ static uint64_t *checksums(const array_file_t *f, const array_t *t, share_t rows
     return sum;
 }
 
-static herr_t write_attribute(hid_t at, const char *key, hid_t type, const hsize_t *n, const void *value)
+// Rank 0: a scalar.
+static herr_t write_attribute(hid_t at, const char *key, hid_t type, int rank, const hsize_t n[],
+                              const void *value)
 {
-    hid_t space = n ? H5Screate_simple(1, n, NULL) : H5Screate(H5S_SCALAR);
+    hid_t space = rank ? H5Screate_simple(rank, n, NULL) : H5Screate(H5S_SCALAR);
     hid_t a = H5Acreate2(at, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
     herr_t bad = a < 0 ? -1 : H5Awrite(a, type, value);
     if (a >= 0 && H5Aclose(a) < 0) bad = -1;
@@ -131,8 +133,8 @@ static herr_t write_checksums(hid_t d, const array_t *t, const uint64_t *sum)
 {
     hsize_t n = n_blocks(t);
     uint64_t rows = t->block_rows;
-    if (write_attribute(d, "block_rows", H5T_NATIVE_UINT64, NULL, &rows) < 0) return -1;
-    return n ? write_attribute(d, "xxh3", H5T_NATIVE_UINT64, &n, sum) : 0;
+    if (write_attribute(d, "block_rows", H5T_NATIVE_UINT64, 0, NULL, &rows) < 0) return -1;
+    return n ? write_attribute(d, "xxh3", H5T_NATIVE_UINT64, 1, &n, sum) : 0;
 }
 
 // ---- rows ------------------------------------------------------------------------------------------
@@ -292,22 +294,30 @@ static hid_t object(const array_file_t *f, const char *name)
     return g;
 }
 
-static int put(const array_file_t *f, const char *name, const char *key, hid_t type, const void *value)
+static int put(const array_file_t *f, const char *name, const char *key, hid_t type, int rank,
+               const hsize_t n[], const void *value)
 {
     hid_t o = object(f, name);
-    bool bad = o < 0 || write_attribute(o, key, type, NULL, value) < 0;
+    bool bad = o < 0 || write_attribute(o, key, type, rank, n, value) < 0;
     if (o >= 0 && H5Oclose(o) < 0) bad = true;
     return bad ? fail("%s: attribute %s of %s cannot be written", f->path, key, name) : 0;
 }
 
 int array_put_long(const array_file_t *f, const char *name, const char *key, long value)
 {
-    return put(f, name, key, H5T_NATIVE_LONG, &value);
+    return put(f, name, key, H5T_NATIVE_LONG, 0, NULL, &value);
 }
 
 int array_put_double(const array_file_t *f, const char *name, const char *key, double value)
 {
-    return put(f, name, key, H5T_NATIVE_DOUBLE, &value);
+    return put(f, name, key, H5T_NATIVE_DOUBLE, 0, NULL, &value);
+}
+
+int array_put_half(const array_file_t *f, const char *name, const sides_t *half, int regions)
+{
+    hsize_t n[] = { (hsize_t)regions, 2 };
+    bool one = half->given == 1 && half->side[0][0] == half->side[0][1];
+    return put(f, name, "half", H5T_NATIVE_DOUBLE, one ? 0 : 2, n, half->side);
 }
 
 int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value)
@@ -315,7 +325,7 @@ int array_put_text(const array_file_t *f, const char *name, const char *key, con
     hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
     H5_OK(H5Tset_size(type, strlen(value) + 1));
     H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
-    int bad = put(f, name, key, type, value);
+    int bad = put(f, name, key, type, 0, NULL, value);
     H5_OK(H5Tclose(type));
     return bad;
 }

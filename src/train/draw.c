@@ -67,8 +67,8 @@ void draw_number(picture_t *p, long n, int top, int left, int scale)
                     dot(p, top + y, left + 4 * scale * i + x, black);
 }
 
-void draw_regions(picture_t *p, const float *centres, int regions, double half, int top, int left, int size,
-                  int scale)
+void draw_regions(picture_t *p, const float *centres, int regions, const sides_t *half, int top, int left,
+                  int size, int scale)
 {
     picture_t part; // outlines are clipped to the image they belong to
     picture_init(&part, size * scale, size * scale);
@@ -78,8 +78,9 @@ void draw_regions(picture_t *p, const float *centres, int regions, double half, 
     for (int r = 0; r < regions; r++) {
         double cx = (centres[2 * r] + 0.5) * scale, cy = (centres[2 * r + 1] + 0.5) * scale;
         if (!isfinite(cx) || !isfinite(cy)) continue;
-        int x0 = (int)fmax(cx - half * scale, 0), y0 = (int)fmax(cy - half * scale, 0);
-        int x1 = (int)fmin(cx + half * scale, part.w - 1), y1 = (int)fmin(cy + half * scale, part.h - 1);
+        double w = half->side[r][0] * scale, h = half->side[r][1] * scale;
+        int x0 = (int)fmax(cx - w, 0), y0 = (int)fmax(cy - h, 0);
+        int x1 = (int)fmin(cx + w, part.w - 1), y1 = (int)fmin(cy + h, part.h - 1);
         box(&part, y0, x0, y1, x1, COLOUR[r % 8]);
         box(&part, y0 + 1, x0 + 1, y1 - 1, x1 - 1, COLOUR[r % 8]);
         region_number(&part, r, (int)cy - 2, (int)cx - 1, COLOUR[r % 8]);

@@ -9,14 +9,20 @@
 
 #include "dagan/train.h"
 
+static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, var_t logits[])
+{
+    for (int i = 0; i < s->conf->n_labels; i++) {
+        const label_t *label = &s->conf->labels[i];
+        logits[i] = head(s, dae_pool(s, z, label->region), label->name, m->n_classes[i]);
+    }
+}
+
 // DAE of s and t in one batch, and the labels it tells.
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 {
     const config_t *conf = w->conf;
     w->z = dae(&w->dae, o->x); // Eqs. 1 to 4
-    var_t pooled = conf->loss.weights.label > 0 && conf->n_labels ? dae_pool(&w->dae, &w->z) : NULL;
-    for (int i = 0; pooled && i < conf->n_labels; i++)
-        w->logits[i] = head(&w->dae, pooled, &conf->labels[i], m->n_classes[i]);
+    if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, w->logits);
 }
 
 // F(s), F(t), their instances, and what the fixed D1, D2 say of them.

@@ -4,11 +4,8 @@
 
 static void heads(var_t logits[], const scope_t *s, var_t features, const model_t *m)
 {
-    for (int i = 0; i < m->conf->n_labels; i++) {
-        label_t whole = m->conf->labels[i];
-        whole.region = CONF_REGION_ALL;
-        logits[i] = head(s, features, &whole, m->n_classes[i]);
-    }
+    for (int i = 0; i < m->conf->n_labels; i++)
+        logits[i] = head(s, features, m->conf->labels[i].name, m->n_classes[i]);
 }
 
 static void build(objective_t *o, model_t *m)

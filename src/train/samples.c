@@ -45,8 +45,8 @@ static void draw_cell(picture_t *p, const trainer_t *tr, const sheet_t *s, size_
     const uint8_t *x = s->image + i * s->bytes;
     draw_image(p, x, size, size, top, left, SCALE);
     draw_image(p, x, size, size, top + cell, left, SCALE);
-    draw_regions(p, s->centres + i * (size_t)regions * 2, regions, tr->conf->attention.half, top + cell, left,
-                 size, SCALE);
+    draw_regions(p, s->centres + i * (size_t)regions * 2, regions, &tr->conf->attention.half, top + cell,
+                 left, size, SCALE);
     draw_image(p, s->translated + i * s->bytes, size, size, top + 2 * cell, left, SCALE);
 }
 

@@ -100,7 +100,7 @@ static int write_hdf5(const job_t *j)
               array_write(&f, "/centres", &centres, j->mine, j->centres) |
               array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
               array_put_text(&f, "/", "input", j->what->input) | array_put_text(&f, "/", "labels", labels) |
-              array_put_double(&f, "/", "half", j->conf.attention.half);
+              array_put_half(&f, "/", &j->conf.attention.half, regions);
     bad |= array_close(&f);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
@@ -136,7 +136,7 @@ static int write_pictures(const job_t *j)
         if (!regions) continue;
         picture_init(&shown, size * SCALE, size * SCALE);
         draw_image(&shown, j->in + i * j->bytes, size, size, 0, 0, SCALE);
-        draw_regions(&shown, j->centres + i * 2 * (size_t)regions, regions, j->conf.attention.half, 0, 0,
+        draw_regions(&shown, j->centres + i * 2 * (size_t)regions, regions, &j->conf.attention.half, 0, 0,
                      size, SCALE);
         snprintf(path, sizeof path, "%s/%s-regions.png", j->what->output, name);
         if (!bad) bad = picture_write(&shown, path);

@@ -1,0 +1,91 @@
+// ranks: 1
+// Each region has half-sides of its own (Eq. 2): the mask, the means that the heads read, and the overlap of
+// two regions, on numbers that are known without the program.
+
+#include "test.h"
+
+#include "dagan/op.h"
+
+static const sides_t HALF = { 2, { { 6, 3 }, { 3, 10 } } };
+static const float CENTRE[] = { 15, 20, 40.5f, 31 }; // x, y of both
+
+static void set_centres(var_t c)
+{
+    memcpy(c->x, CENTRE, sizeof CENTRE);
+}
+
+TEST(a_mask_reaches_as_far_as_its_own_half_sides)
+{
+    tape_t t = { 0 };
+    var_t x = tape_input(&t, "x", (shape_t){ 1, 64, 64, 1 }),
+          c = tape_input(&t, "c", (shape_t){ 1, 1, 2, 2 });
+    var_t y = mask(x, c, &HALF, 4); // k = 4: at half a pixel within the edge 0.88, without 0.12
+    tape_plan(&t, NULL);
+    set_centres(c);
+    for (int i = 0; i < 64 * 64; i++) x->x[i] = 1;
+    tape_forward(&t, 0, t.n);
+    for (int r = 0; r < 2; r++)
+        for (int j = 0; j < 64; j++)
+            for (int i = 0; i < 64; i++) {
+                double dx = fabs(i - (double)CENTRE[2 * r]) - HALF.side[r][0];
+                double dy = fabs(j - (double)CENTRE[2 * r + 1]) - HALF.side[r][1];
+                float m = y->x[(r * 64 + j) * 64 + i];
+                if (dx < 0 && dy < 0) EXPECT(m > 0.5f * 0.5f);
+                if (dx > 0 || dy > 0) EXPECT(m < 0.5f);
+                if (dx < -2 && dy < -2) EXPECT(m > 0.99f);
+                if (dx > 2 || dy > 2) EXPECT(m < 0.01f);
+            }
+    tape_free(&t);
+}
+
+// Features that say where they stand: each mean must be the middle of its part.
+TEST(each_part_of_the_grid_has_its_own_mean)
+{
+    static const sides_t wide = { 2, { { 18, 12 }, { 12, 24 } } };
+    enum { COLUMNS = 3, ROWS = 2, PARTS = COLUMNS * ROWS };
+    tape_t t = { 0 };
+    var_t f = tape_input(&t, "f", (shape_t){ 2, 64, 64, 2 }),
+          c = tape_input(&t, "c", (shape_t){ 1, 1, 2, 2 });
+    var_t y = region_pool(f, c, &wide, 2, 64, COLUMNS, ROWS);
+    tape_plan(&t, NULL);
+    set_centres(c);
+    for (int i = 0; i < 2 * 64 * 64; i++) {
+        f->x[2 * i] = (float)(i % 64);
+        f->x[2 * i + 1] = (float)(i / 64 % 64);
+    }
+    c->x[1] = 31; // no part reaches over the image's edge, which would move its mean
+    c->x[0] = 25;
+    tape_forward(&t, 0, t.n);
+    assert_int_equal(y->dim.c, 2 * PARTS);
+    for (int r = 0; r < 2; r++)
+        for (int part = 0; part < PARTS; part++)
+            for (int i = 0; i < 2; i++) {
+                int parts = i ? ROWS : COLUMNS, k = i ? part / COLUMNS : part % COLUMNS;
+                double middle = (2 * k + 1.0) / parts - 1; // of the part, from the region's, in half-sides
+                double wanted = (double)c->x[2 * r + i] + middle * wide.side[r][i];
+                // Soft edges sampled at whole pixels: 1e-3 at k = 2.
+                EXPECT_NEAR((double)y->x[(r * PARTS + part) * 2 + i], wanted, 5e-3);
+            }
+    tape_free(&t);
+}
+
+TEST(overlap_is_the_covered_share_of_the_smaller_box)
+{
+    static const sides_t half = { 2, { { 6, 4 }, { 3, 4 } } };
+    static const struct {
+        float dx, dy;
+        double wanted;
+    } known[] = { { 0, 0, 1 }, { 3, 0, 1 },    { 5, 0, 4.0 / 6 }, { 5, 2, 4.0 / 6 * 6 / 8 },
+                  { 9, 0, 0 }, { 0, -6, 0.25 } };
+    tape_t t = { 0 };
+    var_t c = tape_input(&t, "c", (shape_t){ 1, 1, 2, 2 }), y = overlap(c, &half);
+    tape_plan(&t, NULL);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        c->x[0] = c->x[1] = 30;
+        c->x[2] = 30 + known[i].dx;
+        c->x[3] = 30 + known[i].dy;
+        tape_forward(&t, 0, t.n);
+        EXPECT_NEAR((double)y->x[0], known[i].wanted, 1e-6);
+    }
+    tape_free(&t);
+}
