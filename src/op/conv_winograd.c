@@ -85,6 +85,13 @@ static bool fits(const conv_t *k)
     return is_3x3 && fills_vectors && products(k) < WORTH;
 }
 
+// Tiles of a block, so that all blocks are about as large and none has more than `most`.
+static int even_block(int tiles, int most)
+{
+    int blocks = (tiles + most - 1) / most;
+    return (tiles + blocks - 1) / blocks;
+}
+
 static size_t step(size_t channels, int tiles) // floats from one point to the next
 {
     return channels * (size_t)tiles + SKEW;
@@ -233,7 +240,7 @@ static void run(const job_t *j, float *y, const float *x, const float *form, con
                 float *scratch)
 {
     int threads = omp_get_max_threads(), share = (j->tiles + threads - 1) / threads,
-        block = min(BLOCK, share);
+        block = even_block(share, BLOCK);
     size_t panels = gemm_panels_size(j->ci, j->co), step_v = step(j->ci, block), step_m = step(j->co, block);
     float *zeros = scratch, *blocks = scratch + j->ci;
     memset(zeros, 0, j->ci * sizeof(float));
@@ -262,7 +269,7 @@ static void forward(const conv_t *k, float *y, const float *x, const float *form
 // Tiles of one image overlap by a row and a column, so a thread has whole images.
 static void backward_transposed(const job_t *j, float *gx, const float *gy, const float *form, float *scratch)
 {
-    int per_image = j->across * j->down, block = min(BLOCK, per_image);
+    int per_image = j->across * j->down, block = even_block(per_image, BLOCK);
     size_t panels = gemm_panels_size(j->co, j->ci), step_v = step(j->co, block), step_m = step(j->ci, block);
     float *zeros = scratch, *blocks = scratch + j->co;
     memset(zeros, 0, j->co * sizeof(float));
