@@ -33,4 +33,13 @@ extern const conv_kernel_t conv_plain;    // seven loops: the reference
 extern const conv_kernel_t conv_direct;   // BLIS reads the patches where they lie
 extern const conv_kernel_t conv_winograd; // 3x3, stride 1: a quarter of the products
 
+// Passes with few channels of output (conv_spread.c), which conv_direct leaves to these.
+enum { SPREAD_MOST = 4, CONV_TAPS_MOST = 16 };
+bool conv_spreads(const conv_t *k, conv_form_t which);
+size_t conv_spread_scratch(const conv_t *k, conv_form_t which);
+size_t conv_spread_form_size(const conv_t *k, conv_form_t which);
+void conv_spread_form(const conv_t *k, conv_form_t which, float *form, const float *weight);
+void conv_spread(const conv_t *k, conv_form_t which, float *y, const float *x, const float *form,
+                 const float *bias, act_t act, bool adds, float *scratch);
+
 #endif

@@ -9,8 +9,7 @@
 // of x, whose gradients meet disjoint parts of the weights.
 //
 // Two shapes would leave BLIS's vectors empty.  Few input channels: the patches of a row are copied side by
-// side. Few output channels: `shifts` neighbouring pixels are computed as one, with the weights repeated at
-// shifted places.
+// side. Few output channels: conv_spread.c has another way.
 
 #include <omp.h>
 #include <string.h>
@@ -18,8 +17,7 @@
 #include "conv.h"
 
 enum {
-    NARROW = 8,        // fewer output channels,
-    SHORT = 32,        // or fewer floats under a row of weights, are treated specially
+    SHORT = 32,        // fewer floats under a row of weights are treated specially
     TALL = 16,         // if not more rows of weights
     ROWS_TOGETHER = 6, // of outputs, for a thread at a time
 };
@@ -32,7 +30,6 @@ typedef struct {
     int stride, kh, kw, oh, ow; // the outputs
     size_t ci, co;
     size_t y_row, y_pixel; // floats between rows and between pixels of the output
-    int shifts;            // pixels computed as one
     bool gathers;
 } pass_t;
 
@@ -43,12 +40,9 @@ static int up_to(int x, int step)
 
 static void finish(pass_t *p)
 {
-    int most = gemm_panel() / (int)p->co;
-    p->shifts = p->stride > 1 || p->co > NARROW ? 1 : most < p->ow ? most : p->ow;
-    p->gathers = p->shifts == 1 && p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
+    p->gathers = p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
     p->rows = up_to((p->oh - 1) * p->stride + p->kh, p->stride);
-    p->cols = p->shifts > 1 ? up_to(p->ow + p->kw - 1, p->shifts)
-                            : up_to((p->ow - 1) * p->stride + p->kw, p->stride);
+    p->cols = up_to((p->ow - 1) * p->stride + p->kw, p->stride);
 }
 
 static pass_t forward_pass(const conv_t *k)
@@ -98,12 +92,7 @@ static pass_t backward_pass(const conv_t *k, int ry, int rx)
 
 static size_t depth(const pass_t *p) // rows of the matrix of weights
 {
-    return (size_t)p->kh * (size_t)(p->kw + p->shifts - 1) * p->ci;
-}
-
-static size_t columns(const pass_t *p)
-{
-    return p->co * (size_t)p->shifts;
+    return (size_t)p->kh * (size_t)p->kw * p->ci;
 }
 
 // ---- the padded image ------------------------------------------------------------------------------
@@ -111,7 +100,7 @@ static size_t columns(const pass_t *p)
 static size_t padded_size(const pass_t *p)
 {
     // A product may read a row of weights past the last pixel; that too must be finite.
-    return ((size_t)p->rows * (size_t)p->cols + (size_t)(p->kw + p->stride + p->shifts)) * p->ci +
+    return ((size_t)p->rows * (size_t)p->cols + (size_t)(p->kw + p->stride + 1)) * p->ci +
            (size_t)gemm_panel();
 }
 
@@ -170,27 +159,26 @@ static float weight_at(const conv_t *k, const pass_t *p, const float *weight, co
 static void make_pass_form(const conv_t *k, const pass_t *p, conv_form_t which, int ry, int rx, float *form,
                            const float *weight)
 {
-    size_t wide = (size_t)(p->kw + p->shifts - 1), all = depth(p);
-    memset(form, 0, gemm_panels_size(all, columns(p)) * sizeof(float));
+    size_t all = depth(p);
+    memset(form, 0, gemm_panels_size(all, p->co) * sizeof(float));
     for (int ky = 0; ky < p->kh; ky++)
         for (int kx = 0; kx < p->kw; kx++)
             for (size_t c = 0; c < p->ci; c++)
-                for (int s = 0; s < p->shifts; s++)
-                    for (size_t o = 0; o < p->co; o++)
-                        form[gemm_panels_at(all, ((size_t)ky * wide + (size_t)(kx + s)) * p->ci + c,
-                                            (size_t)s * p->co + o)] =
-                            weight_at(k, p, weight, which, ry, rx, ky, kx, c, o);
+                for (size_t o = 0; o < p->co; o++)
+                    form[gemm_panels_at(all, (size_t)(ky * p->kw + kx) * p->ci + c, o)] =
+                        weight_at(k, p, weight, which, ry, rx, ky, kx, c, o);
 }
 
 static size_t form_size(const conv_t *k, conv_form_t which)
 {
     pass_t p = forward_pass(k);
-    if (which == CONV_FORWARD) return gemm_panels_size(depth(&p), columns(&p));
+    if (conv_spreads(k, which)) return conv_spread_form_size(k, which);
+    if (which == CONV_FORWARD) return gemm_panels_size(depth(&p), p.co);
     size_t sum = 0;
     for (int ry = 0; ry < k->stride; ry++)
         for (int rx = 0; rx < k->stride; rx++) {
             p = backward_pass(k, ry, rx);
-            sum += gemm_panels_size(depth(&p), columns(&p));
+            sum += gemm_panels_size(depth(&p), p.co);
         }
     return sum;
 }
@@ -198,6 +186,10 @@ static size_t form_size(const conv_t *k, conv_form_t which)
 static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
 {
     pass_t p = forward_pass(k);
+    if (conv_spreads(k, which)) {
+        conv_spread_form(k, which, form, weight);
+        return;
+    }
     if (which == CONV_FORWARD) {
         make_pass_form(k, &p, which, 0, 0, form, weight);
         return;
@@ -206,18 +198,16 @@ static void make_form(const conv_t *k, conv_form_t which, float *form, const flo
         for (int rx = 0; rx < k->stride; rx++) {
             p = backward_pass(k, ry, rx);
             make_pass_form(k, &p, which, ry, rx, form, weight);
-            form += gemm_panels_size(depth(&p), columns(&p));
+            form += gemm_panels_size(depth(&p), p.co);
         }
 }
 
 // ---- products --------------------------------------------------------------------------------------
 
-// A thread's rows: patches side by side, or the outputs of pixels computed as one.
+// A thread's rows: patches side by side.
 static size_t aside_size(const pass_t *p)
 {
-    size_t patches = p->gathers ? (size_t)(ROWS_TOGETHER * p->ow) * depth(p) : 0;
-    size_t together = p->shifts > 1 ? (size_t)(ROWS_TOGETHER * (p->cols / p->shifts) * gemm_panel()) : 0;
-    return (patches > together ? patches : together) + (size_t)gemm_panel();
+    return (p->gathers ? (size_t)(ROWS_TOGETHER * p->ow) * depth(p) : 0) + (size_t)gemm_panel();
 }
 
 // Outputs that lie one after the other are one product.
@@ -237,24 +227,6 @@ static void gathered_rows(const pass_t *p, float *y, const float *padded, const 
                     form, k, beta, y + (size_t)(first + r) * p->y_row, p->y_pixel);
 }
 
-// Rows of padded pixels follow each other, and `shifts` divides their length, so several rows are one
-// product.
-static void shifted_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
-                         int count, float beta, float *aside)
-{
-    int groups = p->cols / p->shifts, panel = gemm_panel(), k = (p->kw + p->shifts - 1) * (int)p->ci;
-    for (int ky = 0; ky < p->kh; ky++)
-        gemm_panels(count * groups, panel, k, padded_row(p, padded, first + ky), (size_t)p->shifts * p->ci, 1,
-                    form + (size_t)(ky * k * panel), depth(p), ky > 0, aside, (size_t)panel);
-    for (int r = 0; r < count; r++)
-        for (int ox = 0; ox < p->ow; ox++) {
-            int group = ox / p->shifts, place = ox - group * p->shifts;
-            const float *from = aside + (r * groups + group) * panel + place * (int)p->co;
-            float *to = y + (size_t)(first + r) * p->y_row + (size_t)ox * p->y_pixel;
-            for (size_t o = 0; o < p->co; o++) to[o] = beta == 0 ? from[o] : to[o] + from[o];
-        }
-}
-
 static void plain_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)
 {
     size_t k = (size_t)p->kw * p->ci;
@@ -268,9 +240,7 @@ static void plain_row(const pass_t *p, float *y, const float *padded, const floa
 static void output_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
                         int count, float beta, float *aside)
 {
-    if (p->shifts > 1)
-        shifted_rows(p, y, padded, form, first, count, beta, aside);
-    else if (p->gathers)
+    if (p->gathers)
         gathered_rows(p, y, padded, form, first, count, beta, aside);
     else
         for (int oy = first; oy < first + count; oy++)
@@ -279,8 +249,7 @@ static void output_rows(const pass_t *p, float *y, const float *padded, const fl
 
 static bool is_product(const conv_t *k) // 1x1, stride 1: x already is the matrix
 {
-    return k->kh == 1 && k->kw == 1 && k->stride == 1 && k->pad == 0 && k->up == 1 && k->co > NARROW &&
-           k->ci > NARROW;
+    return k->kh == 1 && k->kw == 1 && k->stride == 1 && k->pad == 0 && k->up == 1;
 }
 
 static size_t gradient_size(const conv_t *k, const pass_t *p) // gy with a row as long as the padded image's
@@ -288,20 +257,45 @@ static size_t gradient_size(const conv_t *k, const pass_t *p) // gy with a row a
     return (size_t)k->oh * (size_t)(p->cols / p->stride) * (size_t)k->co + (size_t)gemm_panel();
 }
 
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+// With few output channels the gradient of the weights is that of the turned convolution, from gy to x.
+static bool turns(const conv_t *k)
+{
+    return k->co <= SPREAD_MOST && k->ci > k->co && k->stride == 1 && k->up == 1 && k->pad < k->kh &&
+           k->kh == k->kw;
+}
+
+static conv_t turned(const conv_t *k)
+{
+    conv_t t = *k;
+    t.h = k->oh, t.w = k->ow, t.ci = k->co;
+    t.oh = k->h, t.ow = k->w, t.co = k->ci;
+    t.pad = k->kh - 1 - k->pad;
+    return t;
+}
+
 static size_t scratch(const conv_t *k)
 {
-    size_t threads = (size_t)omp_get_max_threads(), most = 0, aside = 0;
+    size_t threads = (size_t)omp_get_max_threads(), size;
     if (is_product(k)) return 0;
-    pass_t p = forward_pass(k);
-    size_t weights = gradient_size(k, &p) + (size_t)k->kh * (size_t)p.kw * p.ci * p.co + (size_t)gemm_panel();
-    most = padded_size(&p) + (weights > threads * aside_size(&p) ? weights : threads * aside_size(&p));
+    conv_t t = turns(k) ? turned(k) : *k;
+    pass_t p = forward_pass(&t);
+    size = padded_size(&p) + gradient_size(&t, &p) + (turns(k) ? (size_t)(k->kh * k->kw * k->ci * k->co) : 0);
+    p = forward_pass(k);
+    size = most(size, padded_size(&p) + threads * aside_size(&p));
     for (int class = 0; class < k->stride * k->stride; class ++) {
         p = backward_pass(k, class / k->stride, class % k->stride);
-        size_t size = padded_size(&p);
-        aside = threads * aside_size(&p) + (k->up > 1 ? (size_t)(k->h * k->w * k->ci) : 0);
-        if (size + aside > most) most = size + aside;
+        size_t full = k->up > 1 ? (size_t)(k->h * k->w * k->ci) : 0;
+        size = most(size, padded_size(&p) + threads * aside_size(&p) + full);
     }
-    return most;
+    for (int which = CONV_FORWARD; which <= CONV_BACKWARD_DATA; which++)
+        if (conv_spreads(k, (conv_form_t)which))
+            size = most(size, conv_spread_scratch(k, (conv_form_t)which));
+    return size;
 }
 
 static void product_rows(const conv_t *k, float *y, int columns, const float *x, int depth, const float *form,
@@ -340,6 +334,10 @@ static void forward(const conv_t *k, float *y, const float *x, const float *form
     pass_t p = forward_pass(k);
     size_t image_x = (size_t)(k->h / k->up) * (size_t)(k->w / k->up) * p.ci,
            image_y = (size_t)k->oh * p.y_row;
+    if (conv_spreads(k, CONV_FORWARD)) {
+        conv_spread(k, CONV_FORWARD, y, x, form, bias, act, false, scratch);
+        return;
+    }
     if (is_product(k)) {
         product_rows(k, y, k->co, x, k->ci, form, 0);
         if (bias || act != ACT_NONE) kernel->act_forward(y, (size_t)k->n * image_y / p.co, p.co, bias, act);
@@ -358,7 +356,7 @@ static void backward_image(const conv_t *k, float *gx, const float *gy, const fl
             pass_t p = backward_pass(k, ry, rx);
             float *first = gx + (size_t)(ry * k->w + rx) * p.co;
             if (p.kh && p.kw) run_pass(&p, first, gy, form, NULL, ACT_NONE, beta, scratch);
-            form += gemm_panels_size(depth(&p), columns(&p));
+            form += gemm_panels_size(depth(&p), p.co);
         }
 }
 
@@ -376,6 +374,10 @@ static void backward_data(const conv_t *k, float *gx, const float *gy, const flo
                           float *scratch)
 {
     size_t full = (size_t)(k->h * k->w * k->ci), image_y = (size_t)(k->oh * k->ow * k->co);
+    if (conv_spreads(k, CONV_BACKWARD_DATA)) {
+        conv_spread(k, CONV_BACKWARD_DATA, gx, gy, form, NULL, ACT_NONE, adds, scratch);
+        return;
+    }
     if (is_product(k)) {
         product_rows(k, gx, k->ci, gy, k->co, form, adds);
         return;
@@ -404,53 +406,66 @@ static void stretch_gradient(const conv_t *k, const pass_t *p, float *to, const 
     }
 }
 
-// gw[ky] (kw * ci, co) += x^T gy over all pixels; with few output channels the transpose of that.
+// gw[ky] rows [first, first + count) += x^T gy, over some pixels at a time, which stay in the cache for the
+// next ky.
 static void weight_rows(const conv_t *k, const pass_t *p, float *gw, const float *padded, const float *gy,
-                        int ky, int first, int count, float *transposed)
+                        int ky, int first, int count, int pixel, int pixels)
 {
-    int pixels = (k->oh - 1) * (p->cols / p->stride) + k->ow;
-    size_t step = (size_t)p->stride * p->ci, width = (size_t)p->kw * p->ci;
-    const float *x = padded_row(p, padded, ky) + first;
-    float *to = gw + ((size_t)ky * width + (size_t)first) * p->co;
-    if (p->co > NARROW) {
-        gemm_rows(count, (int)p->co, pixels, x, 1, step, gy, p->co, 1, to, p->co);
-        return;
-    }
-    gemm_rows((int)p->co, count, pixels, gy, 1, p->co, x, step, 0, transposed, (size_t)count);
-    for (int i = 0; i < count; i++)
-        for (size_t o = 0; o < p->co; o++)
-            to[(size_t)i * p->co + o] += transposed[o * (size_t)count + (size_t)i];
+    size_t step = (size_t)p->stride * p->ci;
+    gemm_rows(count, (int)p->co, pixels, padded_row(p, padded, ky) + (size_t)pixel * step + first, 1, step,
+              gy + (size_t)pixel * p->co, p->co, 1,
+              gw + ((size_t)(ky * p->kw) * p->ci + (size_t)first) * p->co, (size_t)k->co);
 }
 
-static void backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+static void weight_gradient(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
 {
-    enum { ROWS = 48 };
+    enum { ROWS = 48, PIXELS = 128 };
     pass_t p = forward_pass(k);
     size_t image_x = (size_t)(k->h / k->up) * (size_t)(k->w / k->up) * p.ci,
            image_y = (size_t)(k->oh * k->ow) * p.co;
     int width = p.kw * (int)p.ci, parts = (width + ROWS - 1) / ROWS;
-    if (is_product(k)) {
-#pragma omp parallel for
-        for (int i = 0; i < parts; i++)
-            gemm_rows(width - i * ROWS < ROWS ? width - i * ROWS : ROWS, k->co, k->n * k->oh * k->ow,
-                      x + i * ROWS, 1, p.ci, gy, p.co, 1, gw + (size_t)(i * ROWS) * p.co, p.co);
-        return;
-    }
-    float *stretched = scratch + padded_size(&p), *transposed = stretched + gradient_size(k, &p);
+    int pixels = (k->oh - 1) * (p.cols / p.stride) + k->ow;
+    float *stretched = scratch + padded_size(&p);
     for (size_t n = 0; n < (size_t)k->n; n++) {
 #pragma omp parallel
         {
             pad_image(&p, scratch, x + n * image_x);
             stretch_gradient(k, &p, stretched, gy + n * image_y);
-#pragma omp for
-            for (int i = 0; i < k->kh * parts; i++) {
-                int ky = i / parts, first = i % parts * ROWS,
-                    count = width - first < ROWS ? width - first : ROWS;
-                weight_rows(k, &p, gw, scratch, stretched, ky, first, count,
-                            transposed + (size_t)(ky * width + first) * p.co);
-            }
+            // The static schedule gives a thread the same rows each time, so it waits for no other.
+            for (int pixel = 0; pixel < pixels; pixel += PIXELS)
+#pragma omp for schedule(static) nowait
+                for (int i = 0; i < k->kh * parts; i++) {
+                    int first = i % parts * ROWS;
+                    weight_rows(k, &p, gw, scratch, stretched, i / parts, first,
+                                width - first < ROWS ? width - first : ROWS, pixel,
+                                pixels - pixel < PIXELS ? pixels - pixel : PIXELS);
+                }
         }
     }
+}
+
+static void backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+{
+    enum { ROWS = 48 };
+    size_t ci = (size_t)k->ci, co = (size_t)k->co, taps = (size_t)(k->kh * k->kw);
+    if (is_product(k)) {
+#pragma omp parallel for
+        for (int i = 0; i < k->ci; i += ROWS)
+            gemm_rows(k->ci - i < ROWS ? k->ci - i : ROWS, k->co, k->n * k->oh * k->ow, x + i, 1, ci, gy, co,
+                      1, gw + (size_t)i * co, co);
+        return;
+    }
+    if (!turns(k)) {
+        weight_gradient(k, gw, x, gy, scratch);
+        return;
+    }
+    conv_t t = turned(k);
+    memset(scratch, 0, taps * ci * co * sizeof(float));
+    weight_gradient(&t, scratch, gy, x, scratch + taps * ci * co);
+    for (size_t tap = 0; tap < taps; tap++)
+        for (size_t i = 0; i < ci; i++)
+            for (size_t o = 0; o < co; o++)
+                gw[(tap * ci + i) * co + o] += scratch[((taps - 1 - tap) * co + o) * ci + i];
 }
 
 static bool fits(const conv_t *k)
@@ -459,11 +474,12 @@ static bool fits(const conv_t *k)
     return true;
 }
 
-// Shifted weights hold zeros, and a panel may not be full.
+// A spread pixel fills whole panels, one output channel of a product part of one.
 static double products(const conv_t *k)
 {
-    pass_t p = forward_pass(k);
-    return p.shifts == 1 ? 1 : (double)(p.kw + p.shifts - 1) / p.kw * gemm_panel() / (double)columns(&p);
+    double taps = (double)k->kh * k->kw, co = k->co;
+    return conv_spreads(k, CONV_FORWARD) ? (double)gemm_panels_size(1, (size_t)(taps * co)) / (taps * co)
+                                         : (double)gemm_panels_size(1, (size_t)co) / co;
 }
 
 const conv_kernel_t conv_direct = { "direct",  fits,    products,      scratch,         form_size,

@@ -62,3 +62,29 @@ void ISA_NAME(patches)(float *to, const float *const row[], size_t kh, size_t pi
             for (size_t i = 0; i < segment; i += WIDE)
                 for (size_t l = 0; l < WIDE; l += LANES) store(to + i + l, load(row[y] + x * step + i + l));
 }
+
+typedef float four_t __attribute__((vector_size(16), aligned(4), may_alias));
+
+// `n` outputs next to each other, so that no sum waits for another.
+INLINE void gather_some(size_t n, float *y, size_t y_step, size_t c, const float *const row[], size_t rows,
+                        size_t first, size_t step, size_t taps, size_t back, bool adds)
+{
+    four_t sum[4] = { { 0 } };
+    for (size_t r = 0; r < rows; r++) {
+        const float *from = row[r] + first;
+        for (size_t t = 0; t < taps; t++, from -= back)
+            for (size_t q = 0; q < n; q++) sum[q] += *(const four_t *)(from + q * step);
+    }
+    for (size_t q = 0; q < n; q++, y += y_step)
+        for (size_t i = 0; i < c; i++) y[i] = adds ? y[i] + sum[q][i] : sum[q][i];
+}
+
+void ISA_NAME(gather)(float *y, size_t y_step, size_t c, const float *const row[], size_t rows, size_t pixels,
+                      size_t step, size_t taps, size_t back, bool adds)
+{
+    size_t x = 0;
+    for (; x + 4 <= pixels; x += 4)
+        gather_some(4, y + x * y_step, y_step, c, row, rows, x * step, step, taps, back, adds);
+    for (; x < pixels; x++)
+        gather_some(1, y + x * y_step, y_step, c, row, rows, x * step, step, taps, back, adds);
+}
