@@ -123,9 +123,10 @@ typedef struct {
 
 static const char YAML[] =
     "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: %g}\n"
-    "model: {width: %g, norm: {dae: %s, g: %s, d: %s, groups: 4}}\n"
+    "model: {kind: %s, width: %g, norm: {dae: %s, g: %s, d: %s, groups: 4}}\n"
     "attention: {regions: %g, half: %g, sharpness: %g, mode: mask}\n"
-    "loss: {gan: %s, distance: %s, weights: {gan_s: %g, gan_t: %g, cst: %g, sym: %g, pixel: %g}}\n"
+    "loss: {gan: %s, distance: %s, weights: {gan_s: %g, gan_t: %g, cst: %g, sym: %g, pixel: %g, cycle: %g, "
+    "identity: %g}}\n"
     "train: {steps: %d, batch: %g, microbatch: %d, rate_g: %g, rate_d: %g, beta1: 0.5, beta2: 0.999}\n"
     "comm: {bucket: 0.002}\n"; // several buckets to a network
 
@@ -134,12 +135,13 @@ static void configure(job_t *j)
     const char *at = *j->at ? j->at : "/";
     char text[2048];
     j->batch = (int)number(at, "pairs");
-    int n = snprintf(text, sizeof text, YAML, number(at, "size"), number(at, "width"), word(at, "norm_dae"),
-                     word(at, "norm_g"), word(at, "norm_d"), number(at, "regions"), number(at, "half"),
-                     number(at, "sharpness"), word(at, "gan"), word(at, "distance"),
+    int n = snprintf(text, sizeof text, YAML, number(at, "size"), word(at, "kind"), number(at, "width"),
+                     word(at, "norm_dae"), word(at, "norm_g"), word(at, "norm_d"), number(at, "regions"),
+                     number(at, "half"), number(at, "sharpness"), word(at, "gan"), word(at, "distance"),
                      number(at, "weight_gan_s"), number(at, "weight_gan_t"), number(at, "weight_cst"),
-                     number(at, "weight_sym"), number(at, "weight_pixel"), STEPS, number(at, "pairs"),
-                     j->leaf, number(at, "rate_g"), number(at, "rate_d"));
+                     number(at, "weight_sym"), number(at, "weight_pixel"), number(at, "weight_cycle"),
+                     number(at, "weight_identity"), STEPS, number(at, "pairs"), j->leaf, number(at, "rate_g"),
+                     number(at, "rate_d"));
     if (config_parse(&j->conf, "golden", text, (size_t)n, NULL, 0)) fail_msg("%s", error_text());
     // The reference has 8 groups or, of fewer channels, as many; the configuration refuses such a width.
     j->conf.model.norm_groups = 8;
@@ -266,14 +268,17 @@ static void check_wires(job_t *j, const objective_t *o, int leaf)
 
 static void check_losses(job_t *j, const char *kind, double allowed, double *figure)
 {
-    static const char *const term[] = { "gan_s", "gan_t", "cst", "sym", "pixel", "d1", "d2" };
-    for (int i = 0; i < 7; i++) {
-        int step = i < 5 ? STEP_G : STEP_D;
-        const params_t *p = i < 5 ? &j->model.f : &j->model.d;
-        double want, x = (double)p->g[p->n + (size_t)side_sum(term[i], step)] * j->leaf / j->batch;
-        read_data(&want, H5T_NATIVE_DOUBLE, 1, place(j->at, kind, term[i]));
-        judge(fabs(x - want) / fabs(want), allowed, figure, j, place("", kind, term[i]));
+    int found = 0;
+    for (int i = 0; losses[i]; i++) {
+        const char *term = losses[i]->name;
+        if (!kind_has_loss(&j->conf, losses[i])) continue;
+        const params_t *p = losses[i]->steps & STEP_D ? &j->model.d : &j->model.f;
+        double want, x = (double)p->g[p->n + (size_t)side_sum(term, losses[i]->steps)] * j->leaf / j->batch;
+        read_data(&want, H5T_NATIVE_DOUBLE, 1, place(j->at, kind, term));
+        judge(fabs(x - want) / fabs(want), allowed, figure, j, place("", kind, term));
+        found++;
     }
+    EXPECT(found == (strcmp(j->conf.model.kind, "dagan") == 0 ? 7 : 6));
 }
 
 static const net_t *net_of(const params_t *p, const view_t *v)
@@ -345,6 +350,7 @@ static void run_leaves(job_t *j, bool checks)
         memcpy(fakes + images, j->g.wires.ft->x, bytes);
         memcpy(j->d.x->x, fakes, 2 * bytes);
         memcpy(j->d.wires.t->x, j->t + (size_t)leaf * images, bytes);
+        if (j->d.wires.s) memcpy(j->d.wires.s->x, j->s + (size_t)leaf * images, bytes);
         side_leaf(&j->d_side, &j->d, leaf, 0);
         if (checks) check_wires(j, &j->d, leaf);
     }
@@ -411,7 +417,7 @@ static void all_cases(void)
     open_file();
     H5_OK(H5Literate_by_name(file, "/cases", H5_INDEX_NAME, H5_ITER_INC, NULL, check_case, &n_cases,
                              H5P_DEFAULT));
-    assert_int_equal(n_cases, 9);
+    assert_int_equal(n_cases, 11);
 }
 
 // ---- the tests -------------------------------------------------------------------------------------

@@ -27,6 +27,11 @@ static const char WHOLE[] =
     "labels: {eyes: all, skin: all}\n"
     "loss: {weights: {label: 1, overlap: 1}}\n"
     "train: {steps: 1}\n";
+static const char CYCLEGAN[] =
+    "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
+    "model: {kind: cyclegan, width: 4}\n"
+    "loss: {gan: lsgan, weights: {identity: 5}}\n"
+    "train: {steps: 1}\n";
 
 enum { PAIRS = 2 };
 
@@ -175,6 +180,8 @@ TEST(shared_memory_changes_no_bit)
         compare(EVERYTHING, STEP_D);
         compare(EVERYTHING, STEP_LABEL);
         compare(WHOLE, STEP_G);
+        compare(CYCLEGAN, STEP_G);
+        compare(CYCLEGAN, STEP_D);
     }
     op_plain = false;
 }
@@ -274,7 +281,11 @@ TEST(what_is_switched_off_is_not_computed)
         expect_nothing_in_vain(REFERENCE, STEP_D, off[i]);
         expect_nothing_in_vain(EVERYTHING, STEP_D, off[i]);
         expect_nothing_in_vain(WHOLE, STEP_G, off[i]);
+        expect_nothing_in_vain(CYCLEGAN, STEP_G, off[i]);
+        expect_nothing_in_vain(CYCLEGAN, STEP_D, off[i]);
     }
+    expect_nothing_in_vain(CYCLEGAN, STEP_G, "loss.weights.identity=0");
+    expect_nothing_in_vain(CYCLEGAN, STEP_G, "loss.weights.cycle=0");
     // Each of L_cst and L_sym takes DAE of its own images only.
     double all = flops_with(NULL), no_cst = flops_with("loss.weights.cst=0"),
            no_sym = flops_with("loss.weights.sym=0");

@@ -162,7 +162,7 @@ typedef struct {
         gan_t gan;
         distance_t distance;
         struct {
-            double gan_s, gan_t, cst, sym, label, pixel, overlap;
+            double gan_s, gan_t, cst, sym, label, pixel, overlap, cycle, identity;
         } weights;
     } loss;
     struct {

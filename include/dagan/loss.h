@@ -4,19 +4,23 @@
 
 #include "dagan/net.h"
 
-// The steps a loss takes part in.
+// The kinds of model a loss belongs to, and the steps it takes part in.
+enum { KIND_DAGAN = 1, KIND_CYCLEGAN = 2, KIND_CLASSIFIER = 4 };
 enum { STEP_G = 1, STEP_D = 2, STEP_LABEL = 4 };
 
 // The named quantities of one leaf of n pairs, as train/objective.c makes them.  What a step does not need is
 // NULL.
 typedef struct {
     const config_t *conf;
-    scope_t dae, g, d1, d2;        // how this tape sees each network
-    var_t s, t, fs, ft;            // s, t, F(s) = s', F(t) = t'    (n, H, W, 3)
-    dae_t zs, zt, zfs, zft;        // DAE of each
-    disc_t d1_t, d1_fs;            // D1 tells t from F(s)
-    disc_t d2_t, d2_ft;            // D2 tells t from F(t)
-    dae_t z;                       // DAE of s and t in one batch of 2n
+    scope_t dae, g, d1, d2; // how this tape sees each network
+    var_t s, t, fs, ft;     // s, t, F(s) = s', F(t) = t'    (n, H, W, 3)
+    dae_t zs, zt, zfs, zft; // DAE of each
+    disc_t d1_t, d1_fs;     // D1 tells t from F(s)
+    disc_t d2_t, d2_ft;     // D2 tells t from F(t)
+    scope_t st, ts;         // CycleGAN's generators: s to t, t to s; ft is then TS(t), which D2 tells from s
+    var_t cycle_s, cycle_t; // TS(ST(s)), ST(TS(t))
+    var_t same_s, same_t;   // TS(s), ST(t)
+    dae_t z;                // DAE of s and t in one batch of 2n
     var_t logits[CONF_LABELS_MAX]; // the labels that DAE tells, (2n, 1, 1, classes)
     var_t label[CONF_LABELS_MAX];  // (2n, 1, 1, 1) class numbers of s, then t
     var_t label_accuracy;          // set by loss/label.c: mean over the labels
@@ -24,7 +28,7 @@ typedef struct {
 
 typedef struct {
     const char *name;                       // loss.weights.NAME, /loss/NAME, loss_NAME in metrics.csv
-    int steps;                              // STEP_* bits
+    int kinds, steps;                       // KIND_* and STEP_* bits
     double (*weight)(const config_t *conf); // 0: the term is not built
     var_t (*build)(tape_t *t, wires_t *w);
 } loss_t;

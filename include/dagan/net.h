@@ -49,6 +49,8 @@ typedef struct {
 extern const encoder_t *const encoders[];     // ends with NULL
 extern const localiser_t *const localisers[]; // ends with NULL
 
+// Features of x by `model.encoder`.
+var_t encode(const scope_t *s, var_t x);
 // Checks that the names in the configuration exist and their sizes fit.  0, or -1 after fail().
 int net_check(const config_t *conf);
 
@@ -71,6 +73,8 @@ int dae_window(const config_t *conf);
 
 // G: an image (n, H, W, 3) in [-1, 1] from the instances.
 var_t generator(const scope_t *s, const dae_t *z);
+// A generator of CycleGAN: an image from an image, through E and the layers of G, without attention.
+var_t mapping(const scope_t *s, var_t x);
 
 typedef struct {
     var_t features; // before the last convolution

@@ -32,7 +32,7 @@ typedef struct {
     int n_terms;
     var_t x; // (2n, H, W, 3): s, then t
     var_t total;
-    var_t augment[4]; // numbers for what D1 and D2 see: of t twice, of F(s), of F(t); NULL: none
+    var_t augment[4]; // numbers for what D1 and D2 see: of their two real sets and two fake ones; NULL: none
     int n_augment;
     departure_t *departure; // one for each bucket, in the order they leave
 } objective_t;
@@ -43,6 +43,8 @@ void objective_build(objective_t *o, model_t *m, int step, int n);
 void objective_free(objective_t *o);
 // For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
 var_t objective_seen(objective_t *o, var_t x, const char *name);
+// Names what D1 and D2 say: wires d1_real, d1_fake, ...
+void objective_name_scores(wires_t *w);
 
 // F alone on a batch of n images, with averaged weights where the run keeps them (samples, translate).  x is
 // NULL where the kind makes no images; z is empty where it has no attention.
@@ -54,6 +56,7 @@ typedef struct {
 
 void translator_build(translator_t *tr, model_t *m, int n);
 void translator_free(translator_t *tr);
+int translator_regions(const translator_t *tr); // N', 0 without attention
 
 // A trained classifier on a batch of n images: its features and what it says of each label.
 typedef struct {
@@ -68,7 +71,7 @@ void judge_free(judge_t *j);
 // What `model.kind` names: networks and the wires between them.  A file of src/train/ defines kind_NAME.
 typedef struct {
     const char *name;
-    int steps;                                      // STEP_* bits: the steps it consists of
+    int bit, steps;                                 // KIND_*; STEP_* bits: the steps it consists of
     void (*build)(objective_t *o, model_t *m);      // o->step's wires, from o->x and the label inputs
     void (*translator)(translator_t *t, model_t *); // fx from x; NULL: makes no images
 } kind_t;

@@ -37,7 +37,7 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     printf("work per step          %.2f GFLOP over all ranks, counted as direct convolution\n", flops / 1e9);
     printf("reduced per step       %.2f MiB\n", mib(n * float_bytes));
     printf("checkpoint             %.2f MiB and 8 + %d bytes per image\n",
-           mib((3 * n + (double)f->n) * float_bytes), 8 * conf->attention.regions);
+           mib((3 * n + (double)f->n) * float_bytes), d->g.wires.z.centres ? 8 * conf->attention.regions : 0);
     printf("run directory          %s\n", conf->run.dir);
 }
 

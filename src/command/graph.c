@@ -56,8 +56,8 @@ static int run(const comm_t *c, int argc, char **argv)
     bool failed = comm_agree(c, bad, error_text());
     if (!failed && c->rank == 0) {
         print_tape("warm-up of DAE on labels", &dry.label.tape);
-        print_tape("DAE and G", &dry.g.tape);
-        print_tape("D1 and D2", &dry.d.tape);
+        print_tape("generators, with DAE", &dry.g.tape);
+        print_tape("discriminators", &dry.d.tape);
     }
     dry_free(&dry);
     free(conf);

@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return instance_distance(w, &w->zs, &w->zfs, &w->d1);
 }
 
-const loss_t loss_cst = { "cst", STEP_G, weight, build };
+const loss_t loss_cst = { "cst", KIND_DAGAN, STEP_G, weight, build };

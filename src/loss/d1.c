@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return gan_discriminator(w->conf->loss.gan, w->d1_t.score, w->d1_fs.score);
 }
 
-const loss_t loss_d1 = { "d1", STEP_D, weight, build };
+const loss_t loss_d1 = { "d1", KIND_DAGAN | KIND_CYCLEGAN, STEP_D, weight, build };

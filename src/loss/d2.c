@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return gan_discriminator(w->conf->loss.gan, w->d2_t.score, w->d2_ft.score);
 }
 
-const loss_t loss_d2 = { "d2", STEP_D, weight, build };
+const loss_t loss_d2 = { "d2", KIND_DAGAN | KIND_CYCLEGAN, STEP_D, weight, build };

@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return gan_generator(w->conf->loss.gan, w->d2_ft.score);
 }
 
-const loss_t loss_gan_t = { "gan_t", STEP_G, weight, build };
+const loss_t loss_gan_t = { "gan_t", KIND_DAGAN | KIND_CYCLEGAN, STEP_G, weight, build };

@@ -22,4 +22,4 @@ static var_t build(tape_t *t, wires_t *w)
     return weighted_sum(t, n, entropy, share);
 }
 
-const loss_t loss_label = { "label", STEP_G | STEP_LABEL, weight, build };
+const loss_t loss_label = { "label", KIND_DAGAN | KIND_CLASSIFIER, STEP_G | STEP_LABEL, weight, build };

@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return overlap(w->z.centres, &w->conf->attention.half);
 }
 
-const loss_t loss_overlap = { "overlap", STEP_G | STEP_LABEL, weight, build };
+const loss_t loss_overlap = { "overlap", KIND_DAGAN, STEP_G | STEP_LABEL, weight, build };

@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return mean_abs(w->ft, w->t);
 }
 
-const loss_t loss_pixel = { "pixel", STEP_G, weight, build };
+const loss_t loss_pixel = { "pixel", KIND_DAGAN, STEP_G, weight, build };

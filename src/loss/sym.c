@@ -13,4 +13,4 @@ static var_t build(tape_t *t, wires_t *w)
     return instance_distance(w, &w->zt, &w->zft, &w->d2);
 }
 
-const loss_t loss_sym = { "sym", STEP_G, weight, build };
+const loss_t loss_sym = { "sym", KIND_DAGAN, STEP_G, weight, build };

@@ -18,6 +18,11 @@ static const encoder_t *encoder_of(const config_t *conf)
     return NULL;
 }
 
+var_t encode(const scope_t *s, var_t x)
+{
+    return encoder_of(s->conf)->build(s, x);
+}
+
 static const localiser_t *localiser_of(const config_t *conf)
 {
     for (int i = 0; localisers[i]; i++)
@@ -62,7 +67,7 @@ static var_t encode_parts(const scope_t *enc, var_t x)
     int part = most > least ? most : least, parts = 0;
     var_t y[NODE_INPUTS_MAX];
     for (int first = 0; first < n; first += part)
-        y[parts++] = encoder_of(enc->conf)->build(enc, rows(x, first, n - first < part ? n - first : part));
+        y[parts++] = encode(enc, rows(x, first, n - first < part ? n - first : part));
     return stack(parts, y);
 }
 
@@ -74,7 +79,7 @@ dae_t dae(const scope_t *s, var_t x)
     int size = x->dim.w;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
     dae_t z = { .regions = x };
-    z.features = z.instances = encoder_of(conf)->build(&enc, x);
+    z.features = z.instances = encode(&enc, x);
     if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
     if (conf->attention.mode == ATTENTION_MASK) {

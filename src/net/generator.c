@@ -1,13 +1,11 @@
 // G: the features of the image and of its instances side by side, fused, refined and brought back to full
-// size.
+// size.  CycleGAN's generators refine E(X) alone.
 
 #include "dagan/net.h"
 
-var_t generator(const scope_t *s, const dae_t *z)
+static var_t decode(const scope_t *s, var_t x)
 {
     int w = s->conf->model.width;
-    var_t x = z->centres ? concat_regions(z->features, z->instances) : z->features;
-    x = conv_norm(s, "fuse", "nf", x, 4 * w, 1, 1, 0, ACT_RELU);
     for (int i = 0; i < s->conf->model.residuals; i++) {
         scope_t res = scope_in(s, "res.%d", i);
         x = residual(&res, x);
@@ -15,4 +13,16 @@ var_t generator(const scope_t *s, const dae_t *z)
     x = conv_norm(s, "u1", "m1", x, 2 * w, 3, UPSAMPLE, 1, ACT_RELU);
     x = conv_norm(s, "u2", "m2", x, w, 3, UPSAMPLE, 1, ACT_RELU);
     return conv_layer(s, "out", x, 3, 7, 1, 3, true, ACT_TANH);
+}
+
+var_t generator(const scope_t *s, const dae_t *z)
+{
+    var_t x = z->centres ? concat_regions(z->features, z->instances) : z->features;
+    return decode(s, conv_norm(s, "fuse", "nf", x, 4 * s->conf->model.width, 1, 1, 0, ACT_RELU));
+}
+
+var_t mapping(const scope_t *s, var_t x)
+{
+    scope_t enc = scope_in(s, "enc");
+    return decode(s, encode(&enc, x));
 }

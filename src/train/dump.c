@@ -67,7 +67,7 @@ static bool is_wire(const node_t *v)
     static const char *const wires[] = { "s_centres",   "t_centres",   "sf_centres",   "tf_centres",
                                          "s_instances", "t_instances", "sf_instances", "tf_instances",
                                          "s_fake",      "t_fake",      "d1_fake",      "d2_fake",
-                                         "d1_real",     "d2_real" };
+                                         "d1_real",     "d2_real",     "s_cycle",      "t_cycle" };
     for (size_t i = 0; i < sizeof wires / sizeof *wires; i++)
         if (strcmp(v->name, wires[i]) == 0) return true;
     return false;
@@ -152,8 +152,8 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
     const config_t *c = tr->conf;
     char *yaml = config_yaml(c);
     int bad = array_put_text(f, "/", "format", "dagan-step") | array_put_long(f, "/", "step", tr->step - 1) |
-              array_put_text(f, "/", "config", yaml) | array_put_long(f, "/", "width", c->model.width) |
-              array_put_long(f, "/", "size", c->data.size) |
+              array_put_text(f, "/", "config", yaml) | array_put_text(f, "/", "kind", c->model.kind) |
+              array_put_long(f, "/", "width", c->model.width) | array_put_long(f, "/", "size", c->data.size) |
               array_put_long(f, "/", "regions", c->attention.regions) |
               array_put_half(f, "/", &c->attention.half, c->attention.regions) |
               array_put_double(f, "/", "sharpness", c->attention.sharpness) |
@@ -170,7 +170,9 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_double(f, "/", "weight_sym", c->loss.weights.sym) |
               array_put_double(f, "/", "weight_pixel", c->loss.weights.pixel) |
               array_put_double(f, "/", "weight_label", c->loss.weights.label) |
-              array_put_double(f, "/", "weight_overlap", c->loss.weights.overlap);
+              array_put_double(f, "/", "weight_overlap", c->loss.weights.overlap) |
+              array_put_double(f, "/", "weight_cycle", c->loss.weights.cycle) |
+              array_put_double(f, "/", "weight_identity", c->loss.weights.identity);
     free(yaml);
     return bad;
 }

@@ -39,7 +39,8 @@ bool kind_takes(const config_t *conf, int step)
 
 bool kind_has_loss(const config_t *conf, const loss_t *loss)
 {
-    return loss->steps & kind_of(conf)->steps && loss->weight(conf) > 0;
+    const kind_t *kind = kind_of(conf);
+    return loss->kinds & kind->bit && loss->steps & kind->steps && loss->weight(conf) > 0;
 }
 
 // DiffAugment of what a discriminator sees; never of what DAE's consistency sees.
@@ -52,14 +53,21 @@ var_t objective_seen(objective_t *o, var_t x, const char *name)
     return augment(x, how);
 }
 
+void objective_name_scores(wires_t *w)
+{
+    if (w->d1_fs.score) tape_name(w->d1_fs.score, "d1_fake", false);
+    if (w->d2_ft.score) tape_name(w->d2_ft.score, "d2_fake", false);
+    if (w->d1_t.score) tape_name(w->d1_t.score, "d1_real", false);
+    if (w->d2_t.score) tape_name(w->d2_t.score, "d2_real", false);
+}
+
 static void add_terms(objective_t *o, int step)
 {
     float weight[OBJECTIVE_TERMS_MAX];
     for (int i = 0; losses[i]; i++) {
-        double w = losses[i]->weight(o->wires.conf);
-        if (!(losses[i]->steps & step) || w <= 0) continue;
+        if (!(losses[i]->steps & step) || !kind_has_loss(o->wires.conf, losses[i])) continue;
         CHECK(o->n_terms < OBJECTIVE_TERMS_MAX, "more than %d losses", OBJECTIVE_TERMS_MAX);
-        weight[o->n_terms] = (float)w;
+        weight[o->n_terms] = (float)losses[i]->weight(o->wires.conf);
         o->term[o->n_terms] = losses[i];
         o->value[o->n_terms++] = tape_name(losses[i]->build(&o->tape, &o->wires), losses[i]->name, true);
     }
@@ -92,6 +100,11 @@ void translator_build(translator_t *tr, model_t *m, int n)
     if (!kind_of(m->conf)->translator) return;
     tr->x = tape_input(&tr->tape, "x", (shape_t){ n, size, size, 3 });
     kind_of(m->conf)->translator(tr, m);
+}
+
+int translator_regions(const translator_t *tr)
+{
+    return tr->z.centres ? tr->z.centres->dim.w : 0;
 }
 
 void translator_free(translator_t *tr)

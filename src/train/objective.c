@@ -81,10 +81,7 @@ static void name_wires(wires_t *w)
     name_instances(&w->zt, "t");
     name_instances(&w->zfs, "sf");
     name_instances(&w->zft, "tf");
-    if (w->d1_fs.score) tape_name(w->d1_fs.score, "d1_fake", false);
-    if (w->d2_ft.score) tape_name(w->d2_ft.score, "d2_fake", false);
-    if (w->d1_t.score) tape_name(w->d1_t.score, "d1_real", false);
-    if (w->d2_t.score) tape_name(w->d2_t.score, "d2_real", false);
+    objective_name_scores(w);
 }
 
 static void build(objective_t *o, model_t *m)
@@ -122,4 +119,4 @@ static void build_translator(translator_t *tr, model_t *m)
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
 }
 
-const kind_t kind_dagan = { "dagan", STEP_G | STEP_D | STEP_LABEL, build, build_translator };
+const kind_t kind_dagan = { "dagan", KIND_DAGAN, STEP_G | STEP_D | STEP_LABEL, build, build_translator };

@@ -34,4 +34,4 @@ void judge_free(judge_t *j)
     tape_free(&j->tape);
 }
 
-const kind_t kind_classifier = { "classifier", STEP_LABEL, build, NULL };
+const kind_t kind_classifier = { "classifier", KIND_CLASSIFIER, STEP_LABEL, build, NULL };

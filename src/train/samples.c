@@ -41,7 +41,7 @@ static void translate_one(trainer_t *tr, sheet_t *s, size_t i)
 static void draw_cell(picture_t *p, const trainer_t *tr, const sheet_t *s, size_t i, int block, int column)
 {
     int size = tr->conf->data.size, cell = samples_cell(size), left = GAP + column * cell;
-    int top = GAP + block * (ROWS * cell + GAP), regions = tr->conf->attention.regions;
+    int top = GAP + block * (ROWS * cell + GAP), regions = translator_regions(&tr->translator);
     const uint8_t *x = s->image + i * s->bytes;
     draw_image(p, x, size, size, top, left, SCALE);
     draw_image(p, x, size, size, top + cell, left, SCALE);
@@ -74,12 +74,12 @@ int samples_write(trainer_t *tr, const char *dir)
     sheet_t s = { .n = 2 * count, .bytes = size * size * 3 };
     s.image = alloc(s.n, s.bytes);
     s.translated = alloc(s.n, s.bytes);
-    s.centres = alloc(s.n * (size_t)tr->conf->attention.regions, 2 * sizeof(float));
+    s.centres = alloc(s.n * (size_t)translator_regions(&tr->translator), 2 * sizeof(float));
     share_t mine = share_of(s.n, tr->comm->rank, tr->comm->size);
     for (size_t i = mine.first; i < mine.first + mine.count; i++) translate_one(tr, &s, i);
     comm_complete(tr->comm, s.image, mine, s.bytes);
     comm_complete(tr->comm, s.translated, mine, s.bytes);
-    comm_complete(tr->comm, s.centres, mine, (size_t)tr->conf->attention.regions * 2 * sizeof(float));
+    comm_complete(tr->comm, s.centres, mine, (size_t)translator_regions(&tr->translator) * 2 * sizeof(float));
     int bad = 0;
     if (tr->comm->rank == 0) {
         snprintf(path, sizeof path, "%s/samples/step-%08ld.png", dir, tr->step);

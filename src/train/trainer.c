@@ -74,8 +74,8 @@ static void build(trainer_t *tr, bool keeps_wires)
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
     if (conf->train.ema == 0) params_share_average(&m->f);
     params_share_average(&m->d);
-    side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of DAE and G", tr->plan.my_leaves);
-    side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D1 and D2", tr->plan.my_leaves);
+    side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves);
+    side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D", tr->plan.my_leaves);
     for (int i = 0; i < 3; i++)
         if (kind_takes(conf, step[i]))
             plan_objective(tr, o[i], step[i] == STEP_D ? &tr->d_side : &tr->f_side, keeps_wires);
@@ -112,7 +112,7 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keep
     int leaf = conf->train.microbatch;
     tr->loader = loader_new(&tr->source, &tr->target, (uint64_t)conf->run.seed, tr->plan.batch,
                             tr->plan.first_leaf * leaf, tr->plan.my_leaves * leaf);
-    int regions = tr->g.wires.z.centres || tr->label.wires.z.centres ? conf->attention.regions : 0;
+    int regions = translator_regions(&tr->translator);
     attention_init(&tr->seen_s, c, tr->source.n, regions);
     attention_init(&tr->seen_t, c, tr->target.n, regions);
     name_metrics(tr);
@@ -242,7 +242,7 @@ int trainer_settle(trainer_t *tr)
     finish_sum(tr, s, "D");
     keep_sums(tr, s, STEP_D);
     tr->d_finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_d, tr->d_step), ~0u);
-    return note_finite(tr, tr->d_finite, "gradients of D1 and D2");
+    return note_finite(tr, tr->d_finite, "gradients of D");
 }
 
 static int finish_f(trainer_t *tr, int step)
@@ -254,7 +254,7 @@ static int finish_f(trainer_t *tr, int step)
     unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
     bool finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_g, tr->step), nets);
     if (finite && tr->d_finite) tr->skipped = 0;
-    return note_finite(tr, finite, "gradients of DAE and G");
+    return note_finite(tr, finite, "gradients of F");
 }
 
 // ---- the step --------------------------------------------------------------------------------------
@@ -286,6 +286,7 @@ static void discriminator_leaf(trainer_t *tr, const batch_t *b, int leaf)
                             fs + (size_t)i * image, ft + (size_t)i * image);
     memcpy(o->x->x, fs, 2 * images * sizeof(float));
     pixels_to_float(o->wires.t->x, b->image_t + (size_t)leaf * images, images);
+    if (o->wires.s) pixels_to_float(o->wires.s->x, b->image_s + (size_t)leaf * images, images);
     fill_augmentation(tr, o, leaf * o->n);
     side_leaf(&tr->d_side, o, leaf, 0);
     if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
@@ -296,7 +297,7 @@ int trainer_step(trainer_t *tr)
     double began = now();
     const batch_t *b = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
-    bool is_warm = !tr->g.n || tr->step < tr->conf->train.label_warmup;
+    bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->conf->train.label_warmup);
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
 

@@ -68,7 +68,7 @@ static int read_image(job_t *j, size_t i, uint8_t *to)
 
 static int compute(job_t *j)
 {
-    size_t numbers = 2 * (size_t)j->conf.attention.regions;
+    size_t numbers = 2 * (size_t)translator_regions(&j->f);
     int bad = 0;
     j->in = alloc(j->mine.count + 1, j->bytes);
     j->out = alloc(j->mine.count + 1, j->bytes);
@@ -88,7 +88,7 @@ static int compute(job_t *j)
 static int write_hdf5(const job_t *j)
 {
     array_file_t f;
-    int size = j->conf.data.size, regions = j->conf.attention.regions, n = (int)j->n;
+    int size = j->conf.data.size, regions = translator_regions(&j->f), n = (int)j->n;
     array_t images = array_of(H5T_NATIVE_UINT8, 4, (int[]){ n, size, size, 3 });
     array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ n, regions, 2 });
     images.block_rows = centres.block_rows = 1; // ranks hold any number of rows
@@ -124,7 +124,7 @@ static void name_of(const job_t *j, size_t i, char *name, size_t size)
 static int write_pictures(const job_t *j)
 {
     char path[3 * CONF_TEXT_MAX], name[CONF_TEXT_MAX];
-    int size = j->conf.data.size, regions = j->conf.attention.regions, bad = 0;
+    int size = j->conf.data.size, regions = translator_regions(&j->f), bad = 0;
     if (j->comm->rank == 0 && mkdir(j->what->output, 0777) && errno != EEXIST)
         bad = fail("%s: %s", j->what->output, strerror(errno));
     if (comm_agree(j->comm, bad, error_text())) return -1;

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from make_golden import rough_convolutions
-from reference import DISTANCE, GAN, Model, Settings
+import reference
+from reference import DISTANCE, GAN, Settings
 
-TERMS = ("gan_s", "gan_t", "cst", "sym", "pixel", "d1", "d2")
 FLOOR = 1e-3    # gradients are compared on a scale of at least this share of their network's largest:
                 # a softmax does not see dae.loc.out.bias, whose gradient is nothing but rounding
 
@@ -96,7 +96,7 @@ def main():
         batch, weights, wires, loss, grad, after = (
             read(here, kind) for kind in ("batch", "weights", "wires", "loss", "grad", "after"))
 
-    model = Model(o).double()
+    model = reference.model(o).double()
     own = dict(model.named_parameters())
     wrong = [f"{n} {weights[n].shape if n in weights else 'absent'}, expected {tuple(x.shape)}"
              for n, x in own.items() if n not in weights or weights[n].shape != tuple(x.shape)]
@@ -115,7 +115,7 @@ def main():
     q, terms, exact = model.gradients(s, t)
     q, terms, exact = ({n: x.detach().numpy() for n, x in d.items()} for d in (q, terms, exact))
 
-    nets = {net: {n: g for n, g in exact.items() if n.split(".")[0] == net} for net in ("dae", "g", "d1", "d2")}
+    nets = {net: {n: g for n, g in exact.items() if n.split(".")[0] == net} for net in (*model.ours, "d1", "d2")}
     largest = {n: max(np.abs(g).max(), FLOOR * max(np.abs(x).max() for x in part.values()))
                for part in nets.values() for n, g in part.items()}
     allowed = dict.fromkeys(nets, a.tol_grad)
@@ -128,7 +128,7 @@ def main():
             handle.remove()
 
     table = Table(a.partial)
-    for n in TERMS:
+    for n in terms:
         table.line(f"loss {n}", a.tol_loss, {n: terms[n]}, loss,
                    lambda n: abs(loss[n] - terms[n]) / max(abs(terms[n]), 0.1))
     for n in q:

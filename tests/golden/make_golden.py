@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import torch
 
-from reference import Model, Settings
+from reference import Settings, model
 
 SIZE, PAIRS, STEPS = 32, 4, 10
 KEEP = 640     # entries of the largest gradient tensor stored for a case that changes the losses only
@@ -27,6 +27,8 @@ CASES = {
     "weights": {"weight_gan_s": 0.5, "weight_gan_t": 2.0, "weight_cst": 3.0, "weight_sym": 0.25,
                 "weight_pixel": 10.0},
     "soft": {"half": 9.5, "sharpness": 0.5},
+    "whole": {"regions": 0, **NORMS("group", "group", "instance")},
+    "cyclegan": {"kind": "cyclegan", "gan": "lsgan", "weight_identity": 5.0},
     "norm_group_layer_none": NORMS("group", "layer", "none"),
     "norm_layer_none_group": NORMS("layer", "none", "group"),
     "norm_none_group_layer": NORMS("none", "group", "layer"),
@@ -87,15 +89,15 @@ def rough_convolutions(model, size, seed=1):
 
 def run(o, s, t, dtype, steps, rough=0.0, seed=1):
     """{"loss": {name: tensor}, "wires": .., "grad": .., "after": .., "after10": .., "weights": ..}"""
-    model = Model(o)
-    model.load_state_dict({n: initial(n, p.shape) for n, p in model.state_dict().items()})
-    model.to(dtype)
+    m = model(o)
+    m.load_state_dict({n: initial(n, p.shape) for n, p in m.state_dict().items()})
+    m.to(dtype)
     if rough:
-        rough_convolutions(model, rough, seed)
-    weights = lambda: {n: p.detach().clone() for n, p in model.named_parameters()}
-    out, optimizers = {"weights": weights()}, model.optimizers()
+        rough_convolutions(m, rough, seed)
+    weights = lambda: {n: p.detach().clone() for n, p in m.named_parameters()}
+    out, optimizers = {"weights": weights()}, m.optimizers()
     for step in range(1, steps + 1):
-        wires, loss, grad = model.step(optimizers, s.to(dtype), t.to(dtype))
+        wires, loss, grad = m.step(optimizers, s.to(dtype), t.to(dtype))
         if step == 1:
             out.update(wires=wires, loss=loss, grad=grad, after=weights())
         if step == STEPS:

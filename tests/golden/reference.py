@@ -1,4 +1,4 @@
-"""The reference network and one training step of DA-GAN in PyTorch, written from the paper's equations.
+"""The reference network and one training step of DA-GAN, and of CycleGAN, in PyTorch, written from the papers' equations.
 
 Shares nothing with the C program but the names ("dae.enc.c0.weight" is /weights/dae/enc/c0/weight).
 Images are (n, 3, H, W) in [-1, 1]; centres are x, y in pixels, pixel 0 being centred at 0.0.
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Settings:              # the defaults are the reference job
+    kind: str = "dagan"      # or cyclegan
     width: int = 32          # w: channels of the first convolution
-    regions: int = 4         # N' of Eq. 1
+    regions: int = 4         # N' of Eq. 1; 0: the whole image is the one instance
     half: float = 12.0       # w, h of Eq. 2 in pixels
     sharpness: float = 1.0   # k of Eq. 4 in 1/pixel
     gan: str = "nonsaturating"
@@ -28,6 +29,8 @@ class Settings:              # the defaults are the reference job
     weight_cst: float = 1.0
     weight_sym: float = 1.0
     weight_pixel: float = 1.0
+    weight_cycle: float = 10.0
+    weight_identity: float = 0.0
 
 
 def norm(kind, channels):
@@ -91,32 +94,55 @@ def mask(centres, height, width, half, k):
 class DAE(nn.Module):
     def __init__(self, o):
         super().__init__()
-        self.enc, self.loc, self.o = Encoder(o.width, o.norm_dae), Localiser(o.width, o.regions), o
+        self.enc, self.o = Encoder(o.width, o.norm_dae), o
+        self.loc = Localiser(o.width, o.regions) if o.regions else None
 
     def forward(self, x):
         """E(X), the centres (n, N', 2) and the instances (n, N', 4w, h, w) of Eq. 3."""
-        centres = self.loc(features := self.enc(x))
+        features = self.enc(x)
+        if not self.loc:
+            return features, None, features[:, None]
+        centres = self.loc(features)
         regions = x[:, None] * mask(centres, *x.shape[2:], self.o.half, self.o.sharpness)
         return features, centres, self.enc(regions.flatten(0, 1)).unflatten(0, centres.shape[:2])
 
 
-class Generator(nn.Module):
+class Decoder(nn.Module):
     def __init__(self, o):
         super().__init__()
         w, kind = o.width, o.norm_g
-        self.fuse, self.nf = conv((1 + o.regions) * 4 * w, 4 * w, 1, before=kind), norm(kind, 4 * w)
         self.res = nn.ModuleList(Residual(4 * w, kind) for _ in range(4))
         self.u1, self.m1 = conv(4 * w, 2 * w, 3, before=kind), norm(kind, 2 * w)
         self.u2, self.m2 = conv(2 * w, w, 3, before=kind), norm(kind, w)
         self.out = conv(w, 3, 7)
 
-    def forward(self, features, instances):
-        x = F.relu(self.nf(self.fuse(torch.cat([features, instances.flatten(1, 2)], 1))))
+    def forward(self, x):
         for block in self.res:
             x = block(x)
         for u, m in ((self.u1, self.m1), (self.u2, self.m2)):
             x = F.relu(m(u(F.interpolate(x, scale_factor=2, mode="nearest"))))
         return torch.tanh(self.out(x))
+
+
+class Generator(Decoder):
+    def __init__(self, o):
+        super().__init__(o)
+        w, kind = o.width, o.norm_g
+        self.fuse, self.nf = conv((1 + o.regions) * 4 * w, 4 * w, 1, before=kind), norm(kind, 4 * w)
+
+    def forward(self, features, instances):
+        x = torch.cat([features, instances.flatten(1, 2)], 1) if self.fuse.in_channels > features.shape[1] else features
+        return super().forward(F.relu(self.nf(self.fuse(x))))
+
+
+class Mapping(Decoder):
+    """A generator of CycleGAN."""
+    def __init__(self, o):
+        super().__init__(o)
+        self.enc = Encoder(o.width, o.norm_g)
+
+    def forward(self, x):
+        return super().forward(self.enc(x))
 
 
 class Discriminator(nn.Module):
@@ -146,6 +172,8 @@ DISTANCE = {"l1": F.l1_loss, "l2": F.mse_loss}               # means over all el
 
 
 class Model(nn.Module):
+    ours, terms = ("dae", "g"), ("gan_s", "gan_t", "cst", "sym", "pixel")    # of the generators' objective
+
     def __init__(self, o):
         super().__init__()
         self.o, self.dae, self.g = o, DAE(o), Generator(o)
@@ -160,9 +188,9 @@ class Model(nn.Module):
             _, q[f"{name}f_centres"], q[f"{name}f_instances"] = self.dae(q[f"{name}_fake"])
         q["d1_real"], q["d1_fake"] = self.d1(t), self.d1(q["s_fake"])
         q["d2_real"], q["d2_fake"] = self.d2(t), self.d2(q["t_fake"])
-        return q
+        return {n: x for n, x in q.items() if x is not None}
 
-    def losses(self, q, t):
+    def losses(self, q, s, t):
         """Every term, unweighted: gan_s to pixel make up the objective of DAE and G."""
         d, (loss_d, loss_g) = DISTANCE[self.o.distance], GAN[self.o.gan]
         return {
@@ -176,11 +204,11 @@ class Model(nn.Module):
     def gradients(self, s, t):
         """Quantities, losses, gradients: each of its own player's loss, which detaches D's fakes."""
         q = self(s, t)
-        loss = self.losses(q, t)
+        loss = self.losses(q, s, t)
         weighted = lambda term: getattr(self.o, f"weight_{term}") * loss[term]
-        objective = sum(map(weighted, ("gan_s", "gan_t", "cst", "sym", "pixel")))
+        objective = sum(map(weighted, self.terms))
         grad = {}
-        for nets, value in ((("dae", "g"), objective), (("d1",), loss["d1"]), (("d2",), loss["d2"])):
+        for nets, value in ((self.ours, objective), (("d1",), loss["d1"]), (("d2",), loss["d2"])):
             own = {n: p for n, p in self.named_parameters() if n.split(".")[0] in nets}
             grad.update(zip(own, torch.autograd.grad(value, own.values(), retain_graph=True)))
         return q, loss, grad
@@ -188,7 +216,7 @@ class Model(nn.Module):
     def optimizers(self):
         adam = lambda rate, *nets: torch.optim.Adam(
             nn.ModuleList(nets).parameters(), rate, betas=(0.5, 0.999), eps=1e-8)
-        return adam(self.o.rate_g, self.dae, self.g), adam(self.o.rate_d, self.d1, self.d2)
+        return adam(self.o.rate_g, *(getattr(self, n) for n in self.ours)), adam(self.o.rate_d, self.d1, self.d2)
 
     def step(self, optimizers, s, t):
         """Updates DAE and G against the current D1, D2, then D1, D2 on the same forward pass."""
@@ -198,3 +226,33 @@ class Model(nn.Module):
         for optimizer in optimizers:
             optimizer.step()
         return q, loss, grad
+
+
+class CycleGAN(Model):
+    """The same step with two mappings and the way there and back; D2 tells s from TS(t)."""
+    ours, terms = ("st", "ts"), ("gan_s", "gan_t", "cycle", "identity")
+
+    def __init__(self, o):
+        nn.Module.__init__(self)
+        self.o, self.st, self.ts = o, Mapping(o), Mapping(o)
+        self.d1, self.d2 = Discriminator(o), Discriminator(o)
+
+    def forward(self, s, t):
+        q = {"s_fake": self.st(s), "t_fake": self.ts(t)}
+        q["s_cycle"], q["t_cycle"] = self.ts(q["s_fake"]), self.st(q["t_fake"])
+        q["d1_real"], q["d1_fake"] = self.d1(t), self.d1(q["s_fake"])
+        q["d2_real"], q["d2_fake"] = self.d2(s), self.d2(q["t_fake"])
+        return q
+
+    def losses(self, q, s, t):
+        loss_d, loss_g = GAN[self.o.gan]
+        return {
+            "gan_s": loss_g(q["d1_fake"]), "gan_t": loss_g(q["d2_fake"]),
+            "cycle": F.l1_loss(q["s_cycle"], s) + F.l1_loss(q["t_cycle"], t),
+            "identity": F.l1_loss(self.st(t), t) + F.l1_loss(self.ts(s), s),
+            "d1": loss_d(q["d1_real"], q["d1_fake"]), "d2": loss_d(q["d2_real"], q["d2_fake"]),
+        }
+
+
+def model(o):
+    return {"dagan": Model, "cyclegan": CycleGAN}[o.kind](o)
