@@ -48,6 +48,9 @@ typedef struct {
 
 extern const encoder_t *const encoders[];     // ends with NULL
 extern const localiser_t *const localisers[]; // ends with NULL
+// Those of the configuration, NULL where net_check would say so.
+const encoder_t *encoder_of(const config_t *conf);
+const localiser_t *localiser_of(const config_t *conf);
 
 // Features of x by `model.encoder`.
 var_t encode(const scope_t *s, var_t x);

@@ -40,7 +40,8 @@ var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, int 
 // Puts features of such windows at their place in an otherwise zero map of (h, w).
 var_t paste(var_t features, var_t centres, int window_size, int image_size);
 // Means of each region's features under its own mask, at feature cells, in each of columns x rows equal
-// parts of its box: (n * N', h, w, c) -> (n, 1, N', columns * rows * c).  With centres NULL (then half too)
+// parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, N', columns * rows *
+// c).  With centres NULL (then half too)
 // the mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
 var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
                   int columns, int rows);

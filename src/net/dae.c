@@ -11,7 +11,7 @@
 
 enum { PART_FLOATS = 1 << 18 }; // of a layer at full size
 
-static const encoder_t *encoder_of(const config_t *conf)
+const encoder_t *encoder_of(const config_t *conf)
 {
     for (int i = 0; encoders[i]; i++)
         if (strcmp(encoders[i]->name, conf->model.encoder) == 0) return encoders[i];
@@ -23,7 +23,7 @@ var_t encode(const scope_t *s, var_t x)
     return encoder_of(s->conf)->build(s, x);
 }
 
-static const localiser_t *localiser_of(const config_t *conf)
+const localiser_t *localiser_of(const config_t *conf)
 {
     for (int i = 0; localisers[i]; i++)
         if (strcmp(localisers[i]->name, conf->model.localiser) == 0) return localisers[i];

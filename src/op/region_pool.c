@@ -42,15 +42,27 @@ static weights_t weights_of(const node_t *y, int k, int part)
     return m;
 }
 
+static int regions_of(const node_t *y) // of all images
+{
+    return y->dim.n * y->dim.w;
+}
+
+// Where the features that region k reads begin: it has a map of its own, or shares its image's.
+static size_t map_of(const node_t *y, int k)
+{
+    shape_t f = y->in[FEATURES]->dim;
+    return (size_t)(k / (regions_of(y) / f.n)) * (size_t)(f.h * f.w * f.c);
+}
+
 static void forward(node_t *y)
 {
     shape_t f = y->in[FEATURES]->dim;
     size_t c = (size_t)f.c;
     int parts = y->i[COLUMNS] * y->i[ROWS];
     memset(y->x, 0, numel(y->dim) * sizeof(float));
-    for (int i = 0; i < f.n * parts; i++) {
+    for (int i = 0; i < regions_of(y) * parts; i++) {
         weights_t m = weights_of(y, i / parts, i % parts);
-        const float *x = y->in[FEATURES]->x + (size_t)(i / parts) * (size_t)(f.h * f.w) * c;
+        const float *x = y->in[FEATURES]->x + map_of(y, i / parts);
         float *out = y->x + (size_t)i * c;
         for (int p = 0; p < f.h * f.w; p++, x += c) {
             float weight = m.my[p / f.w] * m.mx[p % f.w] / m.sum;
@@ -63,7 +75,7 @@ static void forward(node_t *y)
 static void backward_part(node_t *y, int k, int part)
 {
     shape_t f = y->in[FEATURES]->dim;
-    size_t c = (size_t)f.c, features = (size_t)k * (size_t)(f.h * f.w) * c;
+    size_t c = (size_t)f.c, features = map_of(y, k);
     size_t means = (size_t)(k * y->i[COLUMNS] * y->i[ROWS] + part) * c;
     weights_t m = weights_of(y, k, part);
     const float *x = y->in[FEATURES]->x + features, *g = y->g + means, *out = y->x + means;
@@ -87,7 +99,7 @@ static void backward_part(node_t *y, int k, int part)
 static void backward(node_t *y)
 {
     int parts = y->i[COLUMNS] * y->i[ROWS];
-    for (int k = 0; k < y->in[FEATURES]->dim.n; k++)
+    for (int k = 0; k < regions_of(y); k++)
         for (int part = 0; part < parts; part++) backward_part(y, k, part);
 }
 
@@ -99,11 +111,11 @@ static size_t scratch(const node_t *y)
 static var_t example(tape_t *t, int i)
 {
     static const sides_t same = { 1, { { 3, 3 }, { 3, 3 } } }, each = { 2, { { 4, 3 }, { 6, 5 } } };
-    if (i > 2) return NULL;
-    var_t features = tape_variable(t, (shape_t){ 4, 4, 4, 3 });
+    if (i > 3) return NULL;
+    var_t features = tape_variable(t, (shape_t){ i == 3 ? 2 : 4, 4, 4, 3 });
     if (i == 2) return region_pool(features, NULL, NULL, 0.7, 16, 1, 1);
     return region_pool(features, tape_variable(t, (shape_t){ 2, 1, 2, 2 }), i ? &each : &same, 0.7, 16,
-                       1 + 2 * i, 1 + i);
+                       1 + 2 * (i == 1), 1 + (i == 1));
 }
 
 const op_t op_region_pool = { .name = "region_pool",
