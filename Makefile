@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := all
 
 # A file includes headers of its own layer and of those to its left (make check-layers).
-LAYERS := base kernel comm data tape op net loss train command
+LAYERS := base kernel eval comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
-                 libpng-dev libjpeg62-turbo-dev zlib1g-dev librandom123-dev libxxhash-dev
+                 libpng-dev libjpeg62-turbo-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
@@ -14,10 +14,11 @@ CC       := gcc
 CFLAGS   ?= -O3 -g
 WARN     := -std=gnu11 -fopenmp -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
 LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg zlib libxxhash
-# BLIS has no pkg-config file; its flavours share one soname, so the folder is also where the program looks at run time.
+# LAPACKE's pkg-config file wants one of BLAS, which BLIS does not bring.  BLIS has none; its flavours share one soname,
+# so the folder is also where the program looks at run time.
 BLIS      = $(shell $(CC) -print-multiarch)/blis-openmp
 CPPFLAGS  = -Iinclude -I$B -isystem /usr/include/$(BLIS) $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
-LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -lgomp -lm
+LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -llapacke -lgomp -lm
 
 # The loops of kernel/simd/ are compiled once for each of these; the program chooses when it starts.
 ISAS         := generic $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),avx2 avx512)

@@ -73,6 +73,7 @@ typedef enum {
     STREAM_POOL,
     STREAM_AUGMENT,
     STREAM_TEST,
+    STREAM_EVALUATE,
 } stream_t;
 
 typedef struct {
