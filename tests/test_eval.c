@@ -26,24 +26,27 @@ TEST(quantiles_lie_between_values)
 TEST(a_region_on_its_part)
 {
     const int16_t box[] = { 10, 10, 20, 20, -1, -1, -1, -1, 10, 10, 20, 20 };
+    const double half[] = { 5, 5 };
     const float centre[] = { 14.5, 14.5, 0, 0, 17.5, 18.5 };
-    region_figures_t f = eval_regions(centre, 1, 0, 5, box, 3);
+    region_figures_t f = eval_regions(centre, 1, 0, half, box, 3);
     EXPECT(f.n == 2);
     EXPECT_NEAR(f.median, 2.5, 1e-12); // of 0 and 5, a 3-4-5 triangle
     EXPECT_NEAR(f.inside, 1, 0);
     EXPECT_NEAR(f.iou, (1 + 42 / (200.0 - 42)) / 2, 1e-12); // 7 x 6 pixels in common
     const float edge[] = { 19.5, 14.5, 19.6f, 14.5 };
     const int16_t two[] = { 10, 10, 20, 20, 10, 10, 20, 20 };
-    EXPECT_NEAR(eval_regions(edge, 1, 0, 5, two, 2).inside, 0.5, 0);
+    EXPECT_NEAR(eval_regions(edge, 1, 0, half, two, 2).inside, 0.5, 0);
 }
 
 TEST(regions_cover_each_other_wholly_half_and_not_at_all)
 {
     const float same[] = { 8, 8, 8, 8 }, apart[] = { 8, 8, 12, 8 }, half[] = { 8, 8, 10, 8 };
-    EXPECT_NEAR(eval_overlap(same, 2, 2, 1), 1, 0);
-    EXPECT_NEAR(eval_overlap(apart, 2, 2, 1), 0, 0);
-    EXPECT_NEAR(eval_overlap(half, 2, 2, 1), 1.0 / 3, 1e-12);
-    EXPECT_NEAR(eval_overlap(same, 1, 2, 2), 0, 0);
+    const double two[][2] = { { 2, 2 }, { 2, 2 } }, low[][2] = { { 2, 2 }, { 2, 1 } };
+    EXPECT_NEAR(eval_overlap(same, 2, two, 1), 1, 0);
+    EXPECT_NEAR(eval_overlap(same, 2, low, 1), 0.5, 0);
+    EXPECT_NEAR(eval_overlap(apart, 2, two, 1), 0, 0);
+    EXPECT_NEAR(eval_overlap(half, 2, two, 1), 1.0 / 3, 1e-12);
+    EXPECT_NEAR(eval_overlap(same, 1, two, 2), 0, 0);
 }
 
 TEST(landmarks_that_are_linear_in_centres_are_told_exactly)

@@ -66,6 +66,23 @@ const char *dataset_class(const dataset_t *d, int label, int k);
 // fail() naming the first difference.  Local, with the same result on all ranks.
 int dataset_same_classes(const dataset_t *a, const dataset_t *b);
 
+// Boxes of parts x0 y0 x1 y1 in pixels, half open, -1: absent.  For evaluation only.
+enum { PARTS_MAX = 32 };
+typedef struct {
+    char name[64];
+    int16_t *box; // (n, 4)
+} part_t;
+typedef struct {
+    size_t n;
+    int n_parts; // 0 where the data set has none
+    part_t part[PARTS_MAX];
+} parts_t;
+
+// Of a split of n rows.  Collective; 0, or -1 after the message was printed.
+int parts_read(parts_t *p, const comm_t *c, const domain_conf_t *where, const char *split, size_t n);
+const int16_t *parts_find(const parts_t *p, const char *name); // NULL: none of that name
+void parts_free(parts_t *p);
+
 // n bytes 0..255 to floats in [-1, 1] and back (rounded and clipped; NaN becomes 0).
 void pixels_to_float(float *out, const uint8_t *in, size_t n);
 void pixels_to_byte(uint8_t *out, const float *in, size_t n);

@@ -17,10 +17,10 @@ typedef struct {
 } region_figures_t;
 
 // Centres (n, regions, 2), of which region `region` is compared; boxes (n, 4).
-region_figures_t eval_regions(const float *centres, int regions, int region, double half,
+region_figures_t eval_regions(const float *centres, int regions, int region, const double half[2],
                               const int16_t *boxes, size_t n);
 // Mean intersection over union of all pairs of regions of an image; 0 for one region.
-double eval_overlap(const float *centres, int regions, double half, size_t n);
+double eval_overlap(const float *centres, int regions, const double half[][2], size_t n);
 
 // Landmarks told from the centres: both standardised by the training images, linear least squares without
 // intercept.

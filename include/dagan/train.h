@@ -5,6 +5,8 @@
 #include "dagan/data.h"
 #include "dagan/loss.h"
 
+typedef struct trainer trainer_t;
+
 // ---- the model and its objective -------------------------------------------------------------------
 
 // All parameters.  F = G o DAE is trained by one optimizer, D1 and D2 by another.
@@ -52,6 +54,7 @@ typedef struct {
     tape_t tape;
     var_t x, fx;
     dae_t z;
+    var_t logits[CONF_LABELS_MAX]; // what DAE tells, where the model knows the labels' classes
 } translator_t;
 
 void translator_build(translator_t *tr, model_t *m, int n);
@@ -62,11 +65,17 @@ int translator_regions(const translator_t *tr); // N', 0 without attention
 typedef struct {
     tape_t tape;
     var_t x, features;
-    var_t logits[CONF_LABELS_MAX]; // (n, 1, 1, classes)
+    var_t logits[CONF_LABELS_MAX];  // (n, 1, 1, classes)
+    int n_labels, n_answers;        // answers: the classes of all labels
+    int first[CONF_LABELS_MAX + 1]; // a label's first answer
+    uint64_t hash;                  // XXH3 of the weights, its name in results
 } judge_t;
 
 void judge_build(judge_t *j, model_t *m, int n);
 void judge_free(judge_t *j);
+// The accuracy of the classifier that `tr` trains, on test images: a line for each domain.  Collective; rank
+// 0 speaks.
+void judge_say(trainer_t *tr, void (*say)(void *arg, const char *line), void *arg);
 
 // What `model.kind` names: networks and the wires between them.  A file of src/train/ defines kind_NAME.
 typedef struct {
@@ -146,8 +155,6 @@ double *metrics_add(metrics_t *m);                  // a new row of zeros
 void metrics_free(metrics_t *m);
 
 // ---- the trainer -----------------------------------------------------------------------------------
-
-typedef struct trainer trainer_t;
 
 // One optimizer's side of a step: gradients summed over leaves, then over ranks.
 typedef struct {
@@ -275,6 +282,17 @@ typedef struct {
 
 // F on every image of the input with the averaged weights, over all ranks.  Collective; the exit status.
 int translate(const comm_t *c, const translate_t *what);
+
+typedef struct {
+    const char *checkpoint;
+    const char *classifier; // checkpoint of one, NULL: only what needs none
+    const char *output;     // JSON, NULL: none
+    const char *arrays;     // HDF5 of what the figures are made of, NULL: none
+} evaluate_t;
+
+// Figures of a checkpoint on the test images of its data sets, over all ranks: a table on stdout, JSON.
+// Collective; the exit status.
+int evaluate(const comm_t *c, const evaluate_t *what);
 
 // The whole job: run directory, resume, loop, log, samples, checkpoints.  Returns the exit status.
 // Collective.

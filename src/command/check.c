@@ -21,7 +21,8 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
     double per_rank = (n * (5 + levels) + n / 2 + tapes) * float_bytes;
     // Backward takes about twice forward: once for data, once for weights.
-    double flops = 3 * (tape_flops(&d->g.tape) + tape_flops(&d->d.tape)) * d->plan.leaves;
+    const tape_t *first = d->g.n ? &d->g.tape : &d->label.tape;
+    double flops = 3 * (tape_flops(first) + tape_flops(&d->d.tape)) * d->plan.leaves;
     for (int s = 0; s < 2; s++) {
         const params_t *p = s ? dd : f;
         for (int i = 0; i < p->n_nets; i++)

@@ -10,7 +10,8 @@ typedef struct {
     int (*run)(const comm_t *c, int argc, char **argv);
 } command_t;
 
-extern const command_t command_train, command_check, command_graph, command_translate, command_pack;
+extern const command_t command_train, command_check, command_graph, command_translate, command_evaluate,
+    command_pack;
 
 // The words of a command line: options with and without value, and what remains.
 typedef struct {

@@ -6,8 +6,8 @@
 #include "command.h"
 #include "dagan/kernel.h"
 
-static const command_t *const commands[] = { &command_train, &command_check, &command_graph,
-                                             &command_translate, &command_pack };
+static const command_t *const commands[] = { &command_train,     &command_check,    &command_graph,
+                                             &command_translate, &command_evaluate, &command_pack };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static void help_of(const command_t *command)

@@ -9,9 +9,9 @@ typedef struct {
     double x0, y0, x1, y1;
 } box_t;
 
-static box_t box_of_region(const float *centre, double half)
+static box_t box_of_region(const float *centre, const double half[2])
 {
-    return (box_t){ centre[0] - half, centre[1] - half, centre[0] + half, centre[1] + half };
+    return (box_t){ centre[0] - half[0], centre[1] - half[1], centre[0] + half[0], centre[1] + half[1] };
 }
 
 static double iou(box_t a, box_t b)
@@ -21,7 +21,7 @@ static double iou(box_t a, box_t b)
     return both / ((a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - both);
 }
 
-region_figures_t eval_regions(const float *centres, int regions, int region, double half,
+region_figures_t eval_regions(const float *centres, int regions, int region, const double half[2],
                               const int16_t *boxes, size_t n)
 {
     region_figures_t f = { 0 };
@@ -43,7 +43,7 @@ region_figures_t eval_regions(const float *centres, int regions, int region, dou
     return f;
 }
 
-double eval_overlap(const float *centres, int regions, double half, size_t n)
+double eval_overlap(const float *centres, int regions, const double half[][2], size_t n)
 {
     double sum = 0;
     size_t pairs = n * (size_t)(regions * (regions - 1) / 2);
@@ -51,7 +51,7 @@ double eval_overlap(const float *centres, int regions, double half, size_t n)
         const float *c = centres + 2 * i * (size_t)regions;
         for (int a = 0; a < regions; a++)
             for (int b = 0; b < a; b++)
-                sum += iou(box_of_region(c + 2 * a, half), box_of_region(c + 2 * b, half));
+                sum += iou(box_of_region(c + 2 * a, half[a]), box_of_region(c + 2 * b, half[b]));
     }
     return pairs ? sum / (double)pairs : 0;
 }

@@ -116,6 +116,9 @@ static void build_translator(translator_t *tr, model_t *m)
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;
     tr->z = dae(&enc, tr->x);
     if (tr->z.centres) tape_name(tr->z.centres, "centres", true);
+    if (conf->loss.weights.label > 0 && m->n_classes[0]) tell_labels(&enc, &tr->z, m, tr->logits);
+    for (int i = 0; i < conf->n_labels && tr->logits[i]; i++)
+        tape_name(tr->logits[i], conf->labels[i].name, true);
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
 }
 

@@ -191,6 +191,11 @@ static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
     return 0;
 }
 
+static void say_line(void *r, const char *line)
+{
+    rundir_say(r, "%s", line);
+}
+
 static int finish(const trainer_t *tr, rundir_t *r, const limit_t *l, int status)
 {
     if (tr->comm->rank) return status;
@@ -242,6 +247,7 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     if (conf->log.profile) profile_start(c, &profile);
     int end = loop(tr, &r, &limit);
     if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
+    if (end == 0 && !(kind_of(conf)->steps & STEP_G)) judge_say(tr, say_line, &r);
     status = finish(tr, &r, &limit, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
 out:
     rundir_close(&r);

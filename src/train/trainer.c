@@ -38,7 +38,9 @@ static int open_data(trainer_t *tr)
     for (int i = 0; i < 2; i++) {
         tr->shown[i] = train[i];
         if (!dataset_has(c, where[i], "test")) continue;
-        if (dataset_open(test[i], c, where[i], "test", size, NULL, 0)) return -1;
+        bool is_told =
+            !(kind_of(conf)->steps & STEP_G); // a classifier is judged by the labels of test images
+        if (dataset_open(test[i], c, where[i], "test", size, conf->labels, is_told ? n : 0)) return -1;
         tr->shown[i] = test[i];
     }
     int bad = dataset_same_classes(&tr->source, &tr->target);

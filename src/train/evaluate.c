@@ -1,0 +1,255 @@
+// evaluate: a checkpoint against test images.  Opens, translates and lets the classifier look, all by shares
+// of rows; what the figures are is in figures.c, how they are told in figures_write.c.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "array.h"
+#include "evaluate.h"
+
+static const domain_conf_t *where(const gathered_t *g, int domain)
+{
+    return domain ? &g->conf.data.target : &g->conf.data.source;
+}
+
+// ---- open ----------------------------------------------------------------------------------------------
+
+static int find_label(const gathered_t *g, const char *name)
+{
+    int i = 0;
+    while (i < g->n_labels && strcmp(g->label[i].name, name)) i++;
+    return i;
+}
+
+static int name_labels(gathered_t *g)
+{
+    g->n_labels = g->n_told = g->conf.n_labels;
+    memcpy(g->label, g->conf.labels, sizeof g->label);
+    for (int i = 0; g->has_judge && i < g->judge_conf.n_labels; i++) {
+        int at = g->judged[i] = find_label(g, g->judge_conf.labels[i].name);
+        if (at < g->n_labels) continue;
+        if (at == CONF_LABELS_MAX) return fail("%s: tells too many labels", g->judge_path);
+        g->label[g->n_labels++] = g->judge_conf.labels[i];
+    }
+    return g->has_judge && g->judge_conf.data.size != g->conf.data.size
+               ? fail("%s: data.size is %d, wanted %d, as in %s", g->judge_path, g->judge_conf.data.size,
+                      g->conf.data.size, g->path)
+               : 0;
+}
+
+static int open_data(gathered_t *g)
+{
+    const comm_t *c = g->comm;
+    for (int d = 0; d < DOMAINS; d++) {
+        int size = g->conf.data.size;
+        if (dataset_open(&g->train[d], c, where(g, d), "train", size, g->label, g->n_labels)) return -1;
+        if (dataset_open(&g->test[d], c, where(g, d), "test", size, g->label, g->n_labels)) return -1;
+    }
+    int bad = 0;
+    const dataset_t *first = &g->train[0];
+    for (int d = 0; d < DOMAINS && !bad; d++)
+        bad = dataset_same_classes(first, &g->train[d]) || dataset_same_classes(first, &g->test[d]);
+    for (int d = 0; d < DOMAINS && !bad; d++)
+        if (g->test[d].n < 4)
+            bad = fail("%s: has %zu images, wanted at least 4", g->test[d].name, g->test[d].n);
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
+
+static int open_networks(gathered_t *g)
+{
+    const comm_t *c = g->comm;
+    g->model.conf = &g->conf;
+    memcpy(g->model.n_classes, g->train[0].n_classes, sizeof g->model.n_classes);
+    translator_build(&g->f, &g->model, 1);
+    params_alloc(&g->model.f, 0, 0);
+    tape_plan(&g->f.tape, NULL);
+    if (checkpoint_model(c, g->path, &g->model)) return -1;
+    if (!g->has_judge) return 0;
+    g->judge_model.conf = &g->judge_conf;
+    for (int i = 0; i < g->judge_conf.n_labels; i++)
+        g->judge_model.n_classes[i] = g->train[0].n_classes[g->judged[i]];
+    return judge_load(&g->judge, &g->judge_model, c, g->judge_path);
+}
+
+static int open_all(gathered_t *g)
+{
+    const comm_t *c = g->comm;
+    if (checkpoint_config(c, g->path, &g->conf)) return -1;
+    int bad =
+        kind_of(&g->conf)->translator ? 0 : fail("%s: a %s translates nothing", g->path, g->conf.model.kind);
+    if (comm_agree(c, bad, error_text())) return -1;
+    if (g->has_judge && judge_config(c, g->judge_path, &g->judge_conf)) return -1;
+    if (comm_agree(c, name_labels(g), error_text())) return -1;
+    if (open_data(g) || open_networks(g)) return -1;
+    for (int d = 0; d < DOMAINS; d++) {
+        if (parts_read(&g->train_parts[d], c, where(g, d), "train", g->train[d].n)) return -1;
+        if (parts_read(&g->test_parts[d], c, where(g, d), "test", g->test[d].n)) return -1;
+        rows_read(&g->train_rows[d], &g->train[d], c);
+        rows_read(&g->test_rows[d], &g->test[d], c);
+    }
+    return 0;
+}
+
+// ---- look ----------------------------------------------------------------------------------------------
+
+static void note_labels(gathered_t *g, int domain, size_t row)
+{
+    for (int k = 0; k < g->n_told; k++)
+        g->told[domain][(size_t)k * g->test[domain].n + row] =
+            g->f.logits[k] ? largest(g->f.logits[k]->x, g->f.logits[k]->dim.c) : -1;
+}
+
+// F of the test images: centres, what DAE tells, and of the source their translations.
+static void translate_test(gathered_t *g, int domain)
+{
+    const rows_t *r = &g->test_rows[domain];
+    size_t bytes = numel(g->f.x->dim), numbers = 2 * (size_t)g->conf.attention.regions;
+    g->test_centres[domain] = alloc(r->n * numbers + 1, sizeof(float));
+    g->told[domain] = alloc(r->n * (size_t)g->n_told + 1, sizeof(int16_t));
+    if (!domain) g->fake = alloc(r->mine.count + 1, bytes);
+    for (size_t i = 0; i < r->mine.count; i++) {
+        size_t row = r->mine.first + i;
+        pixels_to_float(g->f.x->x, r->image + i * bytes, bytes);
+        tape_forward(&g->f.tape, 0, g->f.tape.n);
+        if (!domain) pixels_to_byte(g->fake + i * bytes, g->f.fx->x, bytes);
+        if (g->f.z.centres)
+            memcpy(g->test_centres[domain] + row * numbers, g->f.z.centres->x, numbers * sizeof(float));
+        note_labels(g, domain, row);
+    }
+    if (g->f.z.centres) comm_complete(g->comm, g->test_centres[domain], r->mine, numbers * sizeof(float));
+    for (int k = 0; k < g->n_told; k++)
+        comm_complete(g->comm, g->told[domain] + (size_t)k * r->n, r->mine, sizeof(int16_t));
+}
+
+// The centres in training images, which landmarks are fitted on.
+static void locate_train(gathered_t *g, int domain)
+{
+    const rows_t *r = &g->train_rows[domain];
+    size_t bytes = numel(g->f.x->dim), numbers = 2 * (size_t)g->conf.attention.regions;
+    g->train_centres[domain] = alloc(r->n * numbers + 1, sizeof(float));
+    if (!g->f.z.centres || !g->train_parts[domain].n_parts) return;
+    for (size_t i = 0; i < r->mine.count; i++) {
+        pixels_to_float(g->f.x->x, r->image + i * bytes, bytes);
+        tape_forward(&g->f.tape, 0, g->f.z.centres->index + 1);
+        memcpy(g->train_centres[domain] + (r->mine.first + i) * numbers, g->f.z.centres->x,
+               numbers * sizeof(float));
+    }
+    comm_complete(g->comm, g->train_centres[domain], r->mine, numbers * sizeof(float));
+}
+
+static void look(gathered_t *g)
+{
+    const comm_t *c = g->comm;
+    for (int d = 0; d < DOMAINS; d++) {
+        translate_test(g, d);
+        locate_train(g, d);
+    }
+    if (!g->has_judge) return;
+    for (int d = 0; d < DOMAINS; d++)
+        verdict_init(&g->train_seen[d], &g->judge, c, g->train_rows[d].image, g->train_rows[d].mine,
+                     g->train[d].n);
+    verdict_init(&g->target_seen, &g->judge, c, g->test_rows[1].image, g->test_rows[1].mine, g->test[1].n);
+    verdict_init(&g->fake_seen, &g->judge, c, g->fake, g->test_rows[0].mine, g->test[0].n);
+}
+
+static void free_all(gathered_t *g)
+{
+    verdict_free(&g->fake_seen);
+    verdict_free(&g->target_seen);
+    free(g->fake);
+    for (int d = 0; d < DOMAINS; d++) {
+        verdict_free(&g->train_seen[d]);
+        free(g->told[d]);
+        free(g->test_centres[d]);
+        free(g->train_centres[d]);
+        parts_free(&g->test_parts[d]);
+        parts_free(&g->train_parts[d]);
+        rows_free(&g->test_rows[d]);
+        rows_free(&g->train_rows[d]);
+        dataset_close(&g->test[d]);
+        dataset_close(&g->train[d]);
+    }
+    judge_free(&g->judge);
+    translator_free(&g->f);
+    params_free(&g->judge_model.f);
+    params_free(&g->model.f);
+    free(g);
+}
+
+// ---- what others need to recompute the figures ------------------------------------------------------------
+
+static int write_verdict(const array_file_t *f, const gathered_t *g, const char *of, const verdict_t *v)
+{
+    char name[64];
+    int n = (int)v->n, bad = 0;
+    array_t t = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ n, CLASSIFIER_FEATURES });
+    share_t mine = array_share(&t, g->comm);
+    snprintf(name, sizeof name, "/%s/features", of);
+    bad |= array_write(f, name, &t, mine, v->features + mine.first * CLASSIFIER_FEATURES);
+    t = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ n, g->judge.n_answers });
+    mine = array_share(&t, g->comm);
+    snprintf(name, sizeof name, "/%s/probabilities", of);
+    return bad | array_write(f, name, &t, mine, v->p + mine.first * (size_t)g->judge.n_answers);
+}
+
+static int write_rows(const array_file_t *f, const gathered_t *g)
+{
+    int size = g->conf.data.size, regions = g->conf.attention.regions, bad = 0;
+    char name[64];
+    array_t t = array_of(H5T_NATIVE_UINT8, 4, (int[]){ (int)g->test[0].n, size, size, 3 });
+    t.block_rows = 1;
+    bad |= array_write(f, "/fake/images", &t, g->test_rows[0].mine, g->fake);
+    for (int d = 0; d < 2 * DOMAINS && g->f.z.centres; d++) {
+        const float *x = d < DOMAINS ? g->test_centres[d] : g->train_centres[d - DOMAINS];
+        const dataset_t *set = d < DOMAINS ? &g->test[d] : &g->train[d - DOMAINS];
+        t = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)set->n, regions, 2 });
+        share_t mine = array_share(&t, g->comm);
+        snprintf(name, sizeof name, "/%s_%s/centres", d % 2 ? "target" : "source",
+                 d < DOMAINS ? "test" : "train");
+        bad |= array_write(f, name, &t, mine, x + mine.first * 2 * (size_t)regions);
+    }
+    for (int d = 0; d < DOMAINS && g->n_told; d++) {
+        t = array_of(H5T_NATIVE_INT16, 2, (int[]){ g->n_told, (int)g->test[d].n });
+        t.block_rows = 1;
+        share_t mine = share_of((size_t)g->n_told, g->comm->rank, g->comm->size);
+        snprintf(name, sizeof name, "/%s_test/told", d ? "target" : "source");
+        bad |= array_write(f, name, &t, mine, g->told[d] + mine.first * g->test[d].n);
+    }
+    return bad;
+}
+
+static int write_arrays(const char *path, const gathered_t *g)
+{
+    array_file_t f;
+    if (comm_agree(g->comm, array_create(&f, g->comm, path), error_text())) return -1;
+    int bad = write_rows(&f, g);
+    if (g->has_judge)
+        bad |= write_verdict(&f, g, "fake", &g->fake_seen) |
+               write_verdict(&f, g, "target_test", &g->target_seen) |
+               write_verdict(&f, g, "source_train", &g->train_seen[0]) |
+               write_verdict(&f, g, "target_train", &g->train_seen[1]);
+    bad |= array_close(&f);
+    return comm_agree(g->comm, bad, error_text()) ? -1 : 0;
+}
+
+int evaluate(const comm_t *c, const evaluate_t *what)
+{
+    gathered_t *g = alloc(1, sizeof *g);
+    *g = (gathered_t){ .comm = c, .path = what->checkpoint, .judge_path = what->classifier };
+    g->has_judge = what->classifier != NULL;
+    int bad = open_all(g);
+    if (!bad) {
+        figures_t *f = alloc(1, sizeof *f);
+        look(g);
+        figures_find(f, g);
+        if (c->rank == 0) {
+            figures_table(stdout, f, g);
+            if (what->output) bad = figures_json(what->output, f, g);
+        }
+        bad = comm_agree(c, bad, error_text());
+        free(f);
+    }
+    if (!bad && what->arrays) bad = write_arrays(what->arrays, g);
+    free_all(g);
+    return bad ? EXIT_USER : EXIT_DONE;
+}

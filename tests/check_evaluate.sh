@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# evaluate: every figure is what numpy makes of the same arrays, and does not depend on the number of ranks; the classifier
+# that it asks trains reproducibly; mistakes are told.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+scratch
+
+"$PYTHON" tests/check_evaluate.py --cut data/faces.h5 "$T/faces.h5" 60 40
+DATA=(--set data.source.file="$T/faces.h5" --set data.target.file="$T/faces.h5")
+for np in 1 2; do
+    ranks $np "$DAGAN" configs/classifier-lorelei.yaml "${DATA[@]}" --set run.dir="$T/classifier$np" --set model.width=8 \
+        --set train.steps=6 >"$T/out$np" 2>"$T/err"
+    expect "a classifier trains on $np ranks" status_is 0 $?
+    expect "a classifier leaves stderr empty" is_quiet "$T/err"
+done
+expect "a classifier's accuracy on test images is told" says "$T/out1" "lorelei/test, balanced accuracy: skin [0-9.]+%, hair "
+expect "2 ranks train the classifier of one, in bits" same "$T/classifier1/latest.h5" "$T/classifier2/latest.h5"
+train 2 "$T/run" "${DATA[@]}" --set train.label_warmup=2
+
+JUDGE=(--classifier "$T/classifier1/latest.h5")
+for np in 1 2 3; do
+    ranks $np "$DAGAN" evaluate "$T/run/latest.h5" "${JUDGE[@]}" --output "$T/$np.json" --arrays "$T/$np.h5" \
+        >"$T/table$np" 2>"$T/err"
+    expect "evaluate on $np ranks" status_is 0 $?
+    expect "evaluate leaves stderr empty" is_quiet "$T/err"
+done
+for np in 2 3; do
+    expect "$np ranks give every figure of one, in bits" cmp "$T/1.json" "$T/$np.json"
+    expect "$np ranks print the table of one" cmp "$T/table1" "$T/table$np"
+    expect "$np ranks write the arrays of one" same "$T/1.h5" "$T/$np.h5"
+done
+"$PYTHON" tests/check_evaluate.py "$T/faces.h5" "$T/1.json" "$T/1.h5" adventurer lorelei
+
+ranks 1 "$DAGAN" translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/translated.h5" >"$T/out" 2>&1
+expect "evaluate judges what translate writes" "$PYTHON" -c "
+import h5py, sys
+a, b = (h5py.File(p) for p in sys.argv[1:])
+sys.exit(not (a['outputs'][:] == b['fake/images'][:]).all())" "$T/translated.h5" "$T/1.h5"
+"$PYTHON" analysis/region_error.py "$T/translated.h5" "$T/faces.h5" adventurer >"$T/regions"
+expect "the table says what region_error.py says" bash -c "
+awk '\$1 == \"eyes\" { print \$4, \$5, \$6 }' '$T/regions' >'$T/a'
+awk '\$1 == \"adventurer\" && \$2 == \"eyes\" { print \$5, \$6, \$7 }' '$T/table1' >'$T/b'
+[ -s '$T/a' ] && cmp '$T/a' '$T/b'"
+
+ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" >"$T/out" 2>"$T/err"
+expect "without a classifier evaluate says what needs none" says "$T/out" "sliced Wasserstein, mean"
+expect "and no KID" bash -c "! grep -q KID '$T/out'"
+ranks 2 "$DAGAN" evaluate "$T/classifier1/latest.h5" >"$T/out" 2>"$T/err"
+expect "a classifier cannot be evaluated: status 1" status_is 1 $?
+expect "one line says so" says "$T/err" "^dagan_mpi: .*a classifier translates nothing"
+ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" --classifier "$T/run/latest.h5" >"$T/out" 2>"$T/err"
+expect "a run is no classifier: status 1" status_is 1 $?
+expect "one line says which it is" says "$T/err" "model.kind is 'dagan', wanted a checkpoint of a classifier"
