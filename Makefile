@@ -8,6 +8,7 @@ PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-
                  libpng-dev libjpeg62-turbo-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
+FUZZ_PACKAGES  := clang libclang-rt-14-dev libomp-dev python3-pil
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
 
 CC       := gcc
@@ -42,8 +43,8 @@ NP      = $(shell nproc)
 # Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: all help run test tests test-slurm test-hosts viewer test-viewer test-torch bench asan memcheck format check-format \
-        check-layers lint golden data clean packages test-packages slurm-packages hosts-packages viewer-packages torch-packages
+.PHONY: all help run test tests test-slurm test-hosts viewer test-viewer test-torch bench asan fuzz memcheck format check-format \
+        check-layers lint golden data clean packages test-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -59,6 +60,7 @@ help:
 	@echo 'make test-torch    that export_torch.py exports what translate does'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
+	@echo 'make fuzz          libFuzzer on every input (TARGETS="config csv ...", FUZZ_SECONDS=600 for each, SHORT=1)'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
 	@echo 'make lint          cppcheck, check-layers and check-format'
 	@echo 'make check-layers  that files include only what lies below them'
@@ -95,11 +97,13 @@ define install
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages slurm-packages hosts-packages viewer-packages torch-packages: SHELL := /bin/bash
+packages test-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
+fuzz-packages:
+	$(call install,$(FUZZ_PACKAGES))
 viewer-packages:
 	$(call install,chromium)
 torch-packages:
@@ -112,6 +116,7 @@ hosts-packages:
 	$(call install,$(HOSTS_PACKAGES),[ ! -d /run/systemd/system ])
 
 # make V=1 shows the commands.
+comma := ,
 Q := $(if $(V),,@)
 say = @echo '  $1'
 
@@ -200,6 +205,25 @@ asan: packages test-packages
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
 	    CHECK_TIMEOUT=1800 tests/run $(TESTS)
 
+# Inputs of all kinds made by libFuzzer: tests/fuzz/NAME.c is a target.  FUZZ_SECONDS=600 for each; SHORT=1: 8 s, fixed seed.
+TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -D__SANITIZE_ADDRESS__
+fuzz: packages test-packages fuzz-packages
+	@$(MAKE) --no-print-directory $(PROG)
+	@mkdir -p build/fuzz
+	@$(CC) -O1 -Werror -c -o build/fuzz/no_dlclose.o tests/no_dlclose.c
+	@$(MAKE) --no-print-directory B=build/fuzz CC=clang CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' \
+	    LDFLAGS='-rdynamic build/fuzz/no_dlclose.o' $(TARGETS:%=build/fuzz/fuzz/%)
+	@SHORT=$(SHORT) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(TARGETS)
+
+# The command line's target stops where a command begins its work.
+$B/fuzz/command: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,train_run translate pack dry_build)
+$B/fuzz/dataset $B/fuzz/checkpoint: LDFLAGS += -Wl,--wrap=hdf5_inspect
+$B/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(OBJ)
+	@mkdir -p $(@D)
+	$(call say,$@)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $< $(filter-out %/main.o,$(OBJ)) $(LDLIBS)
+
 # One rank of the smoke job under valgrind, whose processor knows AVX2 but not what newer machines add: number 3 are
 # BLIS's kernels for Haswell.
 memcheck: packages
@@ -227,7 +251,7 @@ lint: check-layers check-format $(REGISTRY)
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
 	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -DISA=generic -Iinclude src
 	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
-	@shellcheck --severity=warning -x tests/run tests/*.sh tests/slurm/run tests/hosts/run jobs/*.sh jobs/*.sbatch
+	@shellcheck --severity=warning -x tests/run tests/*.sh tests/slurm/run tests/hosts/run tests/fuzz/run jobs/*.sh jobs/*.sbatch
 
 golden:
 	python3 tests/golden/make_golden.py

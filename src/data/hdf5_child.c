@@ -25,7 +25,6 @@
 
 static const char command[] = "--inspect-hdf5";
 static const double seconds_max = 120;                   // on a slow file system
-static const rlim_t memory_max = (rlim_t)4 << 30;        // bytes of address space
 enum { CHILD_GOOD = 0, CHILD_REFUSES = 3, TEXT = 4096 }; // not 1: sanitizers end with that
 extern char **environ;
 
@@ -40,8 +39,8 @@ static void limit_this_process(double seconds)
     (void)prctl(PR_SET_DUMPABLE, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // the rank was killed
     CHECK(setitimer(ITIMER_REAL, &end, NULL) == 0, "no timer: %s", strerror(errno));
-#if !defined(__SANITIZE_ADDRESS__) && !defined(DAGAN_SANITIZED) // whose shadow takes terabytes
-    struct rlimit memory = { memory_max, memory_max };
+#if !defined(__SANITIZE_ADDRESS__) // whose shadow takes terabytes
+    struct rlimit memory = { (rlim_t)4 << 30, (rlim_t)4 << 30 };
     CHECK(setrlimit(RLIMIT_AS, &memory) == 0, "no limit of memory: %s", strerror(errno));
 #endif
 }
