@@ -9,10 +9,13 @@
 export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-15}
 export OMPI_MCA_oob_tcp_keepalive_intvl=5 OMPI_MCA_oob_tcp_keepalive_probes=3
 
+# By this name dagan_mpi knows a job that has begun a run anew and comes back.
+[ -z "${SLURM_JOB_ID:-}" ] || export DAGAN_JOB=$SLURM_JOB_ID
+
 # train CONFIG [ARGS...]: dagan_mpi on all tasks of the job; returns its status.
 train() {
     local command status out words=("$@")
-    [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || without_beginning "$@"
+    [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || without_resume "$@"
     if [ "$LAUNCHER" = auto ]; then
         LAUNCHER=mpirun
         srun --mpi=list 2>&1 | grep -q pmix && LAUNCHER=srun
@@ -35,15 +38,12 @@ train() {
     return "$status"
 }
 
-# without_beginning ARGS...: sets `words` to ARGS without --fresh and --resume FILE.  A job that comes back continues.
-without_beginning() {
+# without_resume ARGS...: sets `words` to ARGS without --resume FILE.  A job that comes back continues from its own newest
+# checkpoint; --fresh counts once in a job anyway, see below.
+without_resume() {
     words=()
     while [ $# -gt 0 ]; do
-        case $1 in
-            --fresh) ;;
-            --resume) [ $# -eq 1 ] || shift ;;
-            *) words+=("$1") ;;
-        esac
+        if [ "$1" = --resume ]; then [ $# -eq 1 ] || shift; else words+=("$1"); fi
         shift
     done
 }

@@ -129,6 +129,14 @@ train 2 "$T/damaged" --fresh
 expect "--fresh starts anew" ended "$T/damaged"
 expect "--fresh moves the old run aside" test -f "$T/damaged.1/$END"
 expect "--fresh says where" says "$T/damaged.out" "the old run is now .*damaged.1"
+touch "$T/damaged/began"
+DAGAN_JOB=7 train 2 "$T/damaged" --fresh
+expect "--fresh in a job begins anew" test ! -e "$T/damaged/began"
+touch "$T/damaged/began"
+DAGAN_JOB=7 train 2 "$T/damaged" --fresh
+expect "but once in its lives" test -e "$T/damaged/began"
+DAGAN_JOB=71 train 2 "$T/damaged" --fresh
+expect "and again in another job" test ! -e "$T/damaged/began"
 
 begin "$T/busy"
 pid=$!

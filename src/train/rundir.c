@@ -56,6 +56,27 @@ static int lock_folder(rundir_t *r, const char *dir)
     return 0; // a file system without locks: nothing to be had
 }
 
+// A batch job that comes back into the queue has the same command line, and `--fresh` in it must count once:
+// the lock file remembers the job that began the run, by whatever name DAGAN_JOB gives it.
+static const char *job(void)
+{
+    const char *name = getenv("DAGAN_JOB");
+    return name ? name : "";
+}
+
+static bool is_begun_by_job(const rundir_t *r)
+{
+    char name[256] = "";
+    return job()[0] && pread(r->lock, name, sizeof name - 1, 0) > 0 && strcmp(name, job()) == 0;
+}
+
+static int note_job(const rundir_t *r)
+{
+    size_t n = strlen(job());
+    if (pwrite(r->lock, job(), n, 0) == (ssize_t)n) return 0;
+    return fail("run.dir: %s/lock cannot be written: %s", r->dir, strerror(errno));
+}
+
 // mpirun gives its ranks a terminal of its own, so ask what its own output is.
 static bool is_watched(void)
 {
@@ -83,10 +104,12 @@ int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
     if (c->rank == 0) {
         // The lock is taken before anything moves: --fresh must not pull the folder from under a running job.
         bad = fresh && access(conf->run.dir, F_OK) == 0 && lock_folder(r, conf->run.dir);
+        if (r->lock >= 0 && is_begun_by_job(r)) fresh = false;
         if (r->lock >= 0 && close(r->lock)) bad = fail("run.dir: %s", strerror(errno));
         r->lock = -1;
         if (!bad && fresh) bad = move_aside(conf->run.dir);
         if (!bad) bad = open_files(r, conf->run.dir);
+        if (!bad && fresh) bad = note_job(r);
     }
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }

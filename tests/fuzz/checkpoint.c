@@ -9,8 +9,8 @@ static trainer_t trainer;
 
 static void begin(void)
 {
-    const char *job = getenv("DAGAN_JOB");
-    CHECK(job && config_load(&conf, job, NULL, 0) == 0, "wanted DAGAN_JOB, the job of the seeds: %s",
+    const char *job = getenv("DAGAN_FUZZ_JOB");
+    CHECK(job && config_load(&conf, job, NULL, 0) == 0, "wanted DAGAN_FUZZ_JOB, the job of the seeds: %s",
           error_text());
     CHECK(trainer_init(&trainer, &comm, &conf, false) == 0, "%s", error_text());
 }
