@@ -1,5 +1,6 @@
 // dagan_mpi COMMAND ...: finds the command, starts and ends MPI.
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +67,8 @@ int main(int argc, char **argv)
 {
     int status;
     if (hdf5_is_child(argc, argv, &status)) return status;
+    // A file that must not grow (ulimit -f) is like a full disk: writing fails, and that is told.
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR, "cannot ignore SIGXFSZ");
     comm_t c;
     comm_init(&c, &argc, &argv);
     status = comm_agree(&c, kernel_init(), error_text()) ? EXIT_USER : run(&c, argc, argv);

@@ -114,11 +114,17 @@ int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
+static void tell_lost(const rundir_t *r, const char *file, bool *lost)
+{
+    if (!*lost) fprintf(stderr, "dagan_mpi: %s/%s: %s\n", r->dir, file, strerror(errno));
+    *lost = true;
+}
+
 void rundir_close(rundir_t *r)
 {
     if (r->bar_drawn) printf("\n");
-    if (r->csv && fclose(r->csv)) fprintf(stderr, "dagan_mpi: metrics.csv: %s\n", strerror(errno));
-    if (r->log && fclose(r->log)) fprintf(stderr, "dagan_mpi: log.txt: %s\n", strerror(errno));
+    if (r->csv && fclose(r->csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
+    if (r->log && fclose(r->log)) tell_lost(r, "log.txt", &r->log_lost);
     if (r->lock >= 0) close(r->lock);
     *r = (rundir_t){ .lock = -1 };
 }
@@ -170,7 +176,7 @@ void rundir_say(rundir_t *r, const char *format, ...)
     putchar('\n');
     fputc('\n', r->log);
     fflush(stdout);
-    fflush(r->log);
+    if (fflush(r->log)) tell_lost(r, "log.txt", &r->log_lost);
 }
 
 const char *time_text(char *text, double seconds)
@@ -214,7 +220,7 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
              time_text(left, eta));
     rundir_say(r, "%s", line);
     csv_row(r->csv, m, row);
-    if (fflush(r->csv)) fprintf(stderr, "dagan_mpi: %s/metrics.csv: %s\n", r->dir, strerror(errno));
+    if (fflush(r->csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
 }
 
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)

@@ -14,7 +14,8 @@ typedef struct {
     int lock;         // file descriptor of rank 0
     bool is_terminal; // the user is watching: draw a live bar
     bool bar_drawn;
-    bool same_kernels; // on all ranks
+    bool log_lost, csv_lost; // could not be written, which has been told
+    bool same_kernels;       // on all ranks
     double bar_time;
 } rundir_t;
 
@@ -25,10 +26,10 @@ void rundir_close(rundir_t *r);
 // config.yaml in force, and metrics.csv with the rows that the checkpoint knows.  Rank 0; 0, or -1 after
 // fail().
 int rundir_begin(rundir_t *r, const trainer_t *tr);
-// One line on stdout and in log.txt.  Rank 0.
+// One line on stdout and in log.txt.  Rank 0.  A full disk is told on stderr, once for log.txt and once for
+// metrics.csv, and does not end the run: the checkpoints hold the same numbers.
 void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// The newest row of the metrics: a line in metrics.csv and an aligned one for people.  Rank 0.  A full disk
-// is told on stderr and does not end the run: the checkpoints hold the same numbers.
+// The newest row of the metrics: a line in metrics.csv and an aligned one for people.  Rank 0.
 void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
 // The bar, at most five times a second.  Rank 0.
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta);
