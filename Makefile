@@ -9,6 +9,7 @@ PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 FUZZ_PACKAGES  := clang libclang-rt-14-dev libomp-dev python3-pil
+DRILL_PACKAGES := python3-xxhash procps
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
 
 CC       := gcc
@@ -33,6 +34,7 @@ SRC  := $(filter-out $(SIMD),$(foreach l,$(LAYERS),$(wildcard src/$l/*.c src/$l/
 OBJ  := $(SRC:src/%.c=$B/%.o) $(foreach isa,$(ISAS),$(SIMD:src/kernel/simd/%.c=$B/kernel/%.$(isa).o))
 CORE := $(filter-out $B/command/%,$(OBJ))
 TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
+DRILL := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/drill/*.c))
 BENCH := $B/bench/conv $B/bench/reduce
 
 # What mpirun needs to start a rank for each core, also as root in a container.  After Ctrl-C ranks get ten seconds to
@@ -43,8 +45,9 @@ NP      = $(shell nproc)
 # Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: all help run test tests test-slurm test-hosts viewer test-viewer test-torch bench asan fuzz memcheck format check-format \
-        check-layers lint golden data clean packages test-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages
+.PHONY: all help run test tests drill test-slurm test-hosts viewer test-viewer test-torch bench asan fuzz memcheck format check-format \
+        check-layers lint golden data clean packages test-packages drill-packages slurm-packages hosts-packages \
+        fuzz-packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -53,6 +56,7 @@ help:
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
 	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make drill         kills, stops, damaged files, full disks (PARTS="kill corrupt disk signals", SHORT=1, SEED=2)'
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
@@ -77,6 +81,10 @@ test: packages test-packages
 	@$(MAKE) --no-print-directory $(PROG) $(TEST)
 	@tests/run $(TESTS)
 
+drill: packages test-packages drill-packages
+	@$(MAKE) --no-print-directory $(PROG) $(DRILL)
+	@SHORT=$(SHORT) SEED=$(SEED) tests/drill/run $(PARTS)
+
 test-slurm: packages test-packages slurm-packages
 	@$(MAKE) --no-print-directory $(PROG)
 	@SHORT=$(SHORT) tests/slurm/run $(PARTS)
@@ -97,9 +105,11 @@ define install
 	    --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
 endef
-packages test-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages: SHELL := /bin/bash
+packages test-packages drill-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages: SHELL := /bin/bash
 packages:
 	$(call install,$(PACKAGES))
+drill-packages:
+	$(call install,$(DRILL_PACKAGES))
 test-packages:
 	$(call install,$(TEST_PACKAGES))
 fuzz-packages:
@@ -174,7 +184,7 @@ bench: packages
 	@$(MAKE) --no-print-directory $(PROG) $(BENCH)
 	@$(PYTHON) analysis/bench.py --build $B $(BENCH_ARGS) $(PARTS)
 
--include $(OBJ:.o=.d) $(TEST:=.d)
+-include $(OBJ:.o=.d) $(TEST:=.d) $(DRILL:=.d)
 
 # The viewer is one HTML file: browsers load nothing else from a disk.
 viewer: build/viewer.html
@@ -251,7 +261,7 @@ lint: check-layers check-format $(REGISTRY)
 	    $(addprefix --suppress=,nullPointerRedundantCheck missingIncludeSystem arrayIndexOutOfBoundsCond memleakOnRealloc \
 	        invalidPointerCast memleak:src/data/png.c invalidFunctionArg:src/op/cross_entropy.c) -j 2 -DISA=generic -Iinclude src
 	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
-	@shellcheck --severity=warning -x tests/run tests/*.sh tests/slurm/run tests/hosts/run tests/fuzz/run jobs/*.sh jobs/*.sbatch
+	@shellcheck --severity=warning -x tests/run tests/*/run tests/*.sh tests/*/*.sh jobs/*.sh jobs/*.sbatch
 
 golden:
 	python3 tests/golden/make_golden.py
