@@ -32,6 +32,14 @@ static const char CYCLEGAN[] =
     "model: {kind: cyclegan, width: 4}\n"
     "loss: {gan: lsgan, weights: {identity: 5}}\n"
     "train: {steps: 1}\n";
+// Labels told from F(s), by regions that differ.
+static const char TOLD[] =
+    "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
+    "model: {width: 4}\n"
+    "attention: {regions: 2, half: 5x8 7, grid: 1 2x3, mode: crop}\n"
+    "labels: {eyes: 1, skin: all}\n"
+    "loss: {weights: {label: 1, label_fake: 1}}\n"
+    "train: {steps: 1}\n";
 
 enum { PAIRS = 2 };
 
@@ -170,6 +178,38 @@ static void compare(const char *yaml, int step)
     close_case(&a);
 }
 
+static bool is_head(const view_t *v)
+{
+    return strncmp(v->name, "dae.head.", 9) == 0;
+}
+
+TEST(the_labels_of_a_translation_teach_what_made_it_and_no_head)
+{
+    case_t without, with;
+    open_case_with(&without, TOLD, STEP_G, "loss.weights.label_fake=0");
+    open_case_with(&with, TOLD, STEP_G, "loss.weights.label_fake=1");
+    case_t *both[] = { &without, &with };
+    for (int i = 0; i < 2; i++) {
+        fill(both[i], 3);
+        tape_forward(&both[i]->o.tape, 0, both[i]->o.tape.n);
+        tape_backward_start(&both[i]->o.tape, 1);
+        tape_backward_until(&both[i]->o.tape, 0);
+    }
+    EXPECT(with.model.f.n == without.model.f.n);
+    int heads = 0, others = 0;
+    for (int i = 0; i < with.model.f.n_views; i++) {
+        const view_t *v = &with.model.f.view[i];
+        bool same = !memcmp(with.model.f.g + v->offset, without.model.f.g + v->offset, v->n * sizeof(float));
+        heads += is_head(v) && same;
+        others += !is_head(v) && !same;
+        if (is_head(v) && !same) fail_msg("%s learns from F(s)", v->name);
+    }
+    assert_int_equal(heads, 4); // weight and bias of two
+    EXPECT(others > 20);        // layers of G and DAE
+    close_case(&with);
+    close_case(&without);
+}
+
 TEST(shared_memory_changes_no_bit)
 {
     for (int plain = 0; plain < 2; plain++) {
@@ -182,6 +222,7 @@ TEST(shared_memory_changes_no_bit)
         compare(WHOLE, STEP_G);
         compare(CYCLEGAN, STEP_G);
         compare(CYCLEGAN, STEP_D);
+        compare(TOLD, STEP_G);
     }
     op_plain = false;
 }

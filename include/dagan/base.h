@@ -129,6 +129,7 @@ typedef struct {
         bool grow;
         scaling_t rate_scaling;
         long label_warmup;     // first steps that train DAE on labels alone
+        double rate_label;     // Adam step size in these steps, 0: rate_g
         double rate_g, rate_d; // Adam step sizes of DAE+G and of D
         double beta1, beta2;
         long warmup;  // steps of linear rise of the rates
@@ -163,7 +164,7 @@ typedef struct {
         gan_t gan;
         distance_t distance;
         struct {
-            double gan_s, gan_t, cst, sym, label, pixel, overlap, cycle, identity;
+            double gan_s, gan_t, cst, sym, label, label_fake, pixel, overlap, cycle, identity;
         } weights;
     } loss;
     struct {

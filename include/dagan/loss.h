@@ -21,9 +21,10 @@ typedef struct {
     var_t cycle_s, cycle_t; // TS(ST(s)), ST(TS(t))
     var_t same_s, same_t;   // TS(s), ST(t)
     dae_t z;                // DAE of s and t in one batch of 2n
-    var_t logits[CONF_LABELS_MAX]; // the labels that DAE tells, (2n, 1, 1, classes)
-    var_t label[CONF_LABELS_MAX];  // (2n, 1, 1, 1) class numbers of s, then t
-    var_t label_accuracy;          // set by loss/label.c: mean over the labels
+    var_t logits[CONF_LABELS_MAX];    // the labels that DAE tells, (2n, 1, 1, classes)
+    var_t label[CONF_LABELS_MAX];     // (2n, 1, 1, 1) class numbers of s, then t
+    var_t logits_fs[CONF_LABELS_MAX]; // the labels that a fixed DAE tells of F(s), (n, 1, 1, classes)
+    var_t label_accuracy;             // set by loss/label.c: mean over the labels
 } wires_t;
 
 typedef struct {
@@ -38,6 +39,10 @@ extern const loss_t *const losses[]; // one for each file of src/loss/ that defi
 // d of Eqs. 5 and 6 between the instances of two images, by `loss.distance`; `d` is the discriminator whose
 // features are compared where the distance is `discriminator`.
 var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const scope_t *d);
+
+// d of L_geo: the mean over the labels of the cross-entropies between what was told, `logits`, and what is
+// true.
+var_t label_distance(tape_t *t, const config_t *conf, const var_t logits[], const var_t label[]);
 
 // Eqs. 7 and 8 in the form `loss.gan`: what the discriminator minimises on real and fake, and what F
 // minimises.

@@ -137,6 +137,7 @@ typedef struct {
 int plan_run(plan_run_t *p, const config_t *conf, int rank, int size);
 // Step sizes at a step: warm-up, linear decay, scaling.
 double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step);
+double rate_of_f(const config_t *conf, const plan_run_t *p, long step); // of DAE and G
 
 // ---- metrics ---------------------------------------------------------------------------------------
 

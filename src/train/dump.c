@@ -162,7 +162,7 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_text(f, "/", "norm_dae", c->model.norm_dae) |
               array_put_text(f, "/", "norm_g", c->model.norm_g) |
               array_put_text(f, "/", "norm_d", c->model.norm_d) |
-              array_put_double(f, "/", "rate_g", rate_at(c, &tr->plan, c->train.rate_g, tr->step - 1)) |
+              array_put_double(f, "/", "rate_g", rate_of_f(c, &tr->plan, tr->step - 1)) |
               array_put_double(f, "/", "rate_d", rate_at(c, &tr->plan, c->train.rate_d, tr->step - 1)) |
               array_put_double(f, "/", "weight_gan_s", c->loss.weights.gan_s) |
               array_put_double(f, "/", "weight_gan_t", c->loss.weights.gan_t) |
@@ -170,6 +170,7 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_double(f, "/", "weight_sym", c->loss.weights.sym) |
               array_put_double(f, "/", "weight_pixel", c->loss.weights.pixel) |
               array_put_double(f, "/", "weight_label", c->loss.weights.label) |
+              array_put_double(f, "/", "weight_label_fake", c->loss.weights.label_fake) |
               array_put_double(f, "/", "weight_overlap", c->loss.weights.overlap) |
               array_put_double(f, "/", "weight_cycle", c->loss.weights.cycle) |
               array_put_double(f, "/", "weight_identity", c->loss.weights.identity);

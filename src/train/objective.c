@@ -26,7 +26,7 @@ static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 }
 
 // F(s), F(t), their instances, and what the fixed D1, D2 say of them.
-static void build_generator(objective_t *o, wires_t *w, int n)
+static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
 {
     const config_t *conf = w->conf;
     var_t fx = generator(&w->g, &w->z); // F = G o DAE
@@ -43,6 +43,12 @@ static void build_generator(objective_t *o, wires_t *w, int n)
         w->zfs = dae(&w->dae, w->fs);
     } else if (has_sym) {
         w->zft = dae(&w->dae, w->ft);
+    }
+    if (conf->loss.weights.label_fake > 0 && conf->n_labels) {
+        scope_t fixed = w->dae;
+        fixed.frozen = true;
+        dae_t zfs = dae(&fixed, w->fs);
+        tell_labels(&fixed, &zfs, m, w->logits_fs);
     }
     if (conf->loss.weights.gan_s > 0)
         w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
@@ -103,7 +109,7 @@ static void build(objective_t *o, model_t *m)
         w->s = rows(o->x, 0, n);
         w->t = rows(o->x, n, n);
         build_dae(o, w, m);
-        if (o->step == STEP_G) build_generator(o, w, n);
+        if (o->step == STEP_G) build_generator(o, w, m, n);
     }
     name_wires(w);
 }

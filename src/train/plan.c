@@ -37,3 +37,9 @@ double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step
     double fall = (double)step < from ? 1 : fmax(0, left / ((double)p->steps - from));
     return rate * p->rate_scale * rise * fall;
 }
+
+double rate_of_f(const config_t *conf, const plan_run_t *p, long step)
+{
+    bool labels = step < conf->train.label_warmup && conf->train.rate_label > 0;
+    return rate_at(conf, p, labels ? conf->train.rate_label : conf->train.rate_g, step);
+}

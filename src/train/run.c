@@ -68,7 +68,7 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     row[metrics_column(m, "wait_data_s")] = worst[1] / steps;
     row[metrics_column(m, "wait_comm_s")] = worst[2] / steps;
     row[metrics_column(m, "peak_mib")] = peak_mib(tr->comm);
-    row[metrics_column(m, "rate_g")] = rate_at(conf, &tr->plan, conf->train.rate_g, tr->step - 1);
+    row[metrics_column(m, "rate_g")] = rate_of_f(conf, &tr->plan, tr->step - 1);
     row[metrics_column(m, "rate_d")] = rate_at(conf, &tr->plan, conf->train.rate_d, tr->step - 1);
     for (int i = 0; losses[i]; i++) {
         if (!kind_has_loss(conf, losses[i])) continue;

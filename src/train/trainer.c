@@ -254,7 +254,7 @@ static int finish_f(trainer_t *tr, int step)
     tr->stop = s->params->g[s->params->n + SUM_STOP] > 0;
     keep_sums(tr, s, step);
     unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
-    bool finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_g, tr->step), nets);
+    bool finite = apply(tr, s, rate_of_f(tr->conf, &tr->plan, tr->step), nets);
     if (finite && tr->d_finite) tr->skipped = 0;
     return note_finite(tr, finite, "gradients of F");
 }
