@@ -96,6 +96,7 @@ typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR } distance_t;
 typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
 typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
 typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
+typedef enum { BEST_NONE, BEST_KID, BEST_FID } best_figure_t;
 typedef enum { NONFINITE_SKIP, NONFINITE_STOP } nonfinite_t;
 
 // Two numbers of each region, along x and along y.
@@ -170,10 +171,14 @@ typedef struct {
     struct {
         domain_conf_t source, target;
         int size;
+        int validation; // last rows of each training split that are not trained on
     } data;
     struct {
         long every;
         int keep;
+        best_figure_t best;
+        long best_every;
+        char classifier[CONF_TEXT_MAX]; // checkpoint of one, "none"
     } checkpoint;
     struct {
         long every;

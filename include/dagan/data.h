@@ -45,7 +45,8 @@ typedef struct {
     int n_classes[DATASET_LABELS_MAX];
     char *classes[DATASET_LABELS_MAX];         // names one after the other, each ends in a zero byte
     uint64_t classes_hash[DATASET_LABELS_MAX]; // XXH3 of these bytes
-    store_t *rows;                             // h*w*3 image bytes, then n_labels int16
+    size_t held_out; // last rows, which the loader does not serve; set by the caller
+    store_t *rows;   // h*w*3 image bytes, then n_labels int16
 } dataset_t;
 
 // Opens and checks the split, reads this rank's share of rows once.  Collective: all ranks return the

@@ -6,6 +6,7 @@
 #include "dagan/loss.h"
 
 typedef struct trainer trainer_t;
+typedef struct best best_t;
 
 // ---- the model and its objective -------------------------------------------------------------------
 
@@ -216,6 +217,9 @@ struct trainer {
     dataset_t *shown[2];                // of source and target: which of them
     loader_t *loader;
     translator_t translator; // of one image
+    struct best *best;       // what checkpoint.best needs, NULL: none
+    double best_figure;      // the least so far, and its step
+    long best_step;
     objective_t g, d, label; // one leaf's tapes; label only with train.label_warmup
     side_t f_side, d_side;
     float *fakes; // (my pairs, 2, H, W, 3): s', t' of this step
@@ -253,6 +257,8 @@ int dump_step(trainer_t *tr, const char *path);
 // Writes DIR/ckpt-STEP.h5 by all ranks together, commits it by rename, moves latest.h5, drops old ones beyond
 // checkpoint.keep.  Collective; 0, or -1 after fail(), then nothing older is lost.
 int checkpoint_write(trainer_t *tr, const char *dir);
+// The same as DIR/best.h5, which is never dropped; latest.h5 stays where it is.
+int checkpoint_write_best(trainer_t *tr, const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);

@@ -37,7 +37,7 @@ static void lane_init(lane_t *l, dataset_t *d, uint64_t seed, stream_t stream, s
         .image = alloc(count, image),
         .label = alloc(count * (size_t)d->n_labels, sizeof *l->label),
     };
-    order_init(&l->order, d->n, seed, stream);
+    order_init(&l->order, d->n - d->held_out, seed, stream);
 }
 
 static void lane_free(lane_t *l)

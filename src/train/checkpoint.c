@@ -2,6 +2,7 @@
 
 #include "checkpoint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,24 @@ static void pass_state(pass_t *p, trainer_t *tr)
             sides[s]->net[i].updates = x[UPDATES + s * PARAMS_NETS_MAX + i];
 }
 
+// The best figure so far.  A run that asks for it the first time has none.
+static void pass_best(pass_t *p, trainer_t *tr)
+{
+    double x[] = { tr->best_figure, (double)tr->best_step };
+    array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ 2 });
+    if (tr->conf->checkpoint.best == BEST_NONE || p->bad) return;
+    if (p->direction == DIRECTION_READ && !array_exists(&p->file, "/state/best")) return;
+    pass_copies(p, "/state/best", &t, x);
+    if (p->direction == DIRECTION_WRITE || p->bad) return;
+    if (isnan(x[0]) || !(x[1] >= 0 && x[1] <= (double)tr->step)) {
+        p->bad = fail("%s: /state/best: found %g at step %g, wanted a figure of a step up to %ld",
+                      p->file.path, x[0], x[1], tr->step);
+        return;
+    }
+    tr->best_figure = x[0];
+    tr->best_step = (long)x[1];
+}
+
 // Of a run that has made `step` steps.
 static void pass_metrics(pass_t *p, metrics_t *m, long step)
 {
@@ -155,6 +174,7 @@ static void pass_metrics(pass_t *p, metrics_t *m, long step)
 static void pass_all(pass_t *p, trainer_t *tr)
 {
     pass_state(p, tr);
+    pass_best(p, tr);
     pass_params(p, &tr->model.f, true);
     pass_params(p, &tr->model.d, false);
     pass_attention(p, "source", &tr->seen_s);
@@ -182,7 +202,8 @@ static int put_attributes(const array_file_t *f, const trainer_t *tr)
     labels_text(regions, sizeof regions, conf);
     int bad = array_put_text(f, "/", "format", FORMAT) | array_put_long(f, "/", "version", VERSION) |
               array_put_long(f, "/", "step", tr->step) |
-              array_put_long(f, "/", "epoch", tr->step * tr->plan.batch / (long)tr->source.n) |
+              array_put_long(f, "/", "epoch",
+                             tr->step * tr->plan.batch / (long)(tr->source.n - tr->source.held_out)) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
               array_put_text(f, "/", "kernels", kernel_text()) |

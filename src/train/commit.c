@@ -70,17 +70,17 @@ static int point_latest(const char *dir, const char *name)
     return 0;
 }
 
-static int commit(const char *dir, const char *tmp, const char *path, const char *name)
+static int commit(const char *dir, const char *tmp, const char *path, const char *name, bool is_latest)
 {
     if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
-    if (sync_path(dir) || point_latest(dir, name)) return -1;
-    return sync_path(dir);
+    if (sync_path(dir)) return -1;
+    if (!is_latest) return 0;
+    return point_latest(dir, name) || sync_path(dir) ? -1 : 0;
 }
 
-int checkpoint_write(trainer_t *tr, const char *dir)
+static int write_as(trainer_t *tr, const char *dir, const char *name, bool is_latest)
 {
-    char name[64], path[PATH_TEXT], tmp[PATH_TEXT];
-    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
+    char path[PATH_TEXT], tmp[PATH_TEXT];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     snprintf(tmp, sizeof tmp, "%s/%s.tmp", dir, name);
     if (trainer_settle(tr)) return -1;
@@ -90,11 +90,23 @@ int checkpoint_write(trainer_t *tr, const char *dir)
     if (!bad && tr->comm->rank == 0) bad = sync_path(tmp);
     bad = checkpoint_agree(tr->comm, bad) || checkpoint_verify(tr, tmp);
     if (!bad && tr->comm->rank == 0) {
-        bad = commit(dir, tmp, path, name);
-        if (!bad) drop_old(dir, tr->conf->checkpoint.keep);
+        bad = commit(dir, tmp, path, name, is_latest);
+        if (!bad && is_latest) drop_old(dir, tr->conf->checkpoint.keep);
     }
     if (bad && tr->comm->rank == 0) unlink(tmp);
     return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+}
+
+int checkpoint_write(trainer_t *tr, const char *dir)
+{
+    char name[64];
+    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
+    return write_as(tr, dir, name, true);
+}
+
+int checkpoint_write_best(trainer_t *tr, const char *dir)
+{
+    return write_as(tr, dir, "best.h5", false);
 }
 
 // ---- resume -----------------------------------------------------------------------------------------

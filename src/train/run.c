@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "best.h"
 #include "dagan/kernel.h"
 #include "limit.h"
 #include "rundir.h"
@@ -61,7 +62,8 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     comm_max(tr->comm, worst, 3);
     double *row = metrics_add(m);
     row[metrics_column(m, "step")] = (double)tr->step;
-    row[metrics_column(m, "epoch")] = floor((double)tr->step * tr->plan.batch / (double)tr->source.n);
+    row[metrics_column(m, "epoch")] =
+        floor((double)tr->step * tr->plan.batch / (double)(tr->source.n - tr->source.held_out));
     row[metrics_column(m, "seconds")] = tr->seconds + now() - tr->began;
     comm_max(tr->comm, &row[metrics_column(m, "seconds")], 1);
     row[metrics_column(m, "pairs_per_s")] = steps * tr->plan.batch / worst[0];
@@ -151,6 +153,18 @@ static bool is_due(long every, long step)
     return every > 0 && step % every == 0;
 }
 
+// Before the checkpoint of the same step, which then knows of it.
+static int look_for_best(trainer_t *tr, rundir_t *r)
+{
+    static const char *const name[] = { "", "KID", "Frechet distance" };
+    double figure;
+    if (trainer_settle(tr) || best_consider(tr, tr->conf->run.dir, &figure)) return -1;
+    if (tr->comm->rank == 0)
+        rundir_say(r, "validation %s %.5g, best %.5g at step %ld%s", name[tr->conf->checkpoint.best], figure,
+                   tr->best_figure, tr->best_step, tr->best_step == tr->step ? ": best.h5" : "");
+    return 0;
+}
+
 // 0 done, 1 stopped, -1 failed and the message printed.  `limit` is rank 0's.
 static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
@@ -179,6 +193,8 @@ static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
             if (trainer_settle(tr) || samples_write(tr, conf->run.dir)) return -1;
             limit_note(&limit->samples, now() - began);
         }
+        if (tr->best && (is_due(conf->checkpoint.best_every, tr->step) || is_done) && look_for_best(tr, r))
+            return -1;
         began = now();
         if (is_due(conf->checkpoint.every, tr->step) || is_end) {
             if (checkpoint_write(tr, conf->run.dir)) return -1;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "best.h"
 #include "pool.h"
 #include "side.h"
 
@@ -43,12 +44,14 @@ static int open_data(trainer_t *tr)
         if (dataset_open(test[i], c, where[i], "test", size, conf->labels, is_told ? n : 0)) return -1;
         tr->shown[i] = test[i];
     }
+    tr->source.held_out = tr->target.held_out = (size_t)conf->data.validation;
     int bad = dataset_same_classes(&tr->source, &tr->target);
     memcpy(tr->model.n_classes, tr->source.n_classes, sizeof tr->model.n_classes);
     const dataset_t *sets[] = { &tr->source, &tr->target };
     for (int i = 0; i < 2 && !bad; i++)
-        if (sets[i]->n < (size_t)tr->plan.batch)
-            bad = fail("%s: has %zu images, wanted at least train.batch, %d", sets[i]->name, sets[i]->n,
+        if (sets[i]->n < (size_t)tr->plan.batch + sets[i]->held_out)
+            bad = fail("%s: has %zu images%s, wanted at least train.batch, %d", sets[i]->name,
+                       sets[i]->n - sets[i]->held_out, sets[i]->held_out ? " beside data.validation" : "",
                        tr->plan.batch);
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
@@ -106,7 +109,7 @@ static void name_metrics(trainer_t *tr)
 
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires)
 {
-    *tr = (trainer_t){ .comm = c, .conf = conf, .began = now(), .d_finite = true };
+    *tr = (trainer_t){ .comm = c, .conf = conf, .began = now(), .d_finite = true, .best_figure = INFINITY };
     int bad = kind_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size);
     if (comm_agree(c, bad, error_text())) return -1;
     if (open_data(tr)) return -1;
@@ -118,11 +121,12 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keep
     attention_init(&tr->seen_s, c, tr->source.n, regions);
     attention_init(&tr->seen_t, c, tr->target.n, regions);
     name_metrics(tr);
-    return 0;
+    return best_open(tr);
 }
 
 void trainer_free(trainer_t *tr)
 {
+    best_close(tr);
     metrics_free(&tr->metrics);
     attention_free(&tr->seen_t);
     attention_free(&tr->seen_s);

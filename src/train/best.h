@@ -1,0 +1,17 @@
+// The best checkpoint by a figure of validation rows, private to train/.
+#ifndef DAGAN_TRAIN_BEST_H
+#define DAGAN_TRAIN_BEST_H
+
+#include "dagan/train.h"
+
+enum { BEST_ROWS_MIN = 16 };
+
+// Where checkpoint.best names a figure: loads the classifier and looks at the target's rows.  Collective; 0,
+// or -1 after the message was printed.
+int best_open(trainer_t *tr);
+void best_close(trainer_t *tr);
+// Computes the figure of the present weights; where it is the least so far writes DIR/best.h5.  The weights
+// are settled. Collective; 0, or -1 after the message was printed.
+int best_consider(trainer_t *tr, const char *dir, double *figure);
+
+#endif

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# checkpoint.best: validation rows are not trained on, best.h5 is the checkpoint of the best step, also across a stop and
+# on another number of ranks.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+scratch
+
+"$PYTHON" tests/check_evaluate.py --cut data/faces.h5 "$T/faces.h5" 60 4
+DATA=(--set data.source.file="$T/faces.h5" --set data.target.file="$T/faces.h5")
+ranks 2 "$DAGAN" configs/classifier-lorelei.yaml "${DATA[@]}" --set run.dir="$T/classifier" --set model.width=8 \
+    --set train.steps=2 >"$T/out" 2>&1
+BEST=(--set checkpoint.best=kid --set checkpoint.classifier="$T/classifier/latest.h5" --set checkpoint.best_every=1)
+SMALL+=("${DATA[@]}" --set data.validation=20)
+
+train 1 "$T/one" "${BEST[@]}"
+expect "a run with validation rows" status_is 0 $?
+expect "leaves stderr empty" is_quiet "$T/one.err"
+says "$T/one/log.txt" "validation KID .* at step [1-4]: best.h5$" || not_ok "the log tells the best step"
+train 2 "$T/two" "${BEST[@]}" --set train.steps=2
+train 2 "$T/two" "${BEST[@]}"
+expect "stopped, resumed, on 2 ranks: the same best.h5, in bits" same "$T/one/best.h5" "$T/two/best.h5"
+expect "best.h5 is a checkpoint like the others" "$PYTHON" - "$T/one" <<'PY'
+import re, sys, h5py
+log = open(sys.argv[1] + "/log.txt").read()
+looks = [float(k) for k in re.findall(r"^validation KID ([^,]+),", log, re.M)]
+best = h5py.File(sys.argv[1] + "/best.h5")
+step = int(best.attrs["step"])
+other = h5py.File(sys.argv[1] + f"/ckpt-{step:08}.h5")
+assert len(looks) == 4 and looks.index(min(looks)) == step - 1, (looks, step)
+assert abs(best["state/best"][0] - min(looks)) < 1e-4 * abs(min(looks)) and best["state/best"][1] == step
+assert (best["weights/g/out/weight"][:] == other["weights/g/out/weight"][:]).all()
+seen = other["attention/source/step"][:]
+assert len(seen) == 60 and (seen[40:] == -1).all() and (h5py.File(sys.argv[1] + "/latest.h5")["attention/target/step"][30:] == -1).all()
+assert (h5py.File(sys.argv[1] + "/latest.h5")["attention/source/step"][:40] >= 0).any()
+PY
+train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
+expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
+expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"
+train 2 "$T/bad" "${BEST[@]}" --set data.validation=0
+expect "no validation rows: status 1" status_is 1 $?
+expect "no validation rows: one line" says "$T/bad.err" "^dagan_mpi: data.validation: found 0, wanted at least 16 rows"
+train 2 "$T/bad" --set checkpoint.best=fid
+expect "no classifier: status 1" status_is 1 $?
+expect "no classifier: one line" says "$T/bad.err" "^dagan_mpi: checkpoint.classifier: found none, wanted"
