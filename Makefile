@@ -228,7 +228,7 @@ fuzz: packages test-packages fuzz-packages
 
 # The command line's target stops where a command begins its work.
 $B/fuzz/command: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,train_run translate pack dry_build)
-$B/fuzz/dataset $B/fuzz/checkpoint: LDFLAGS += -Wl,--wrap=hdf5_inspect
+$(addprefix $B/fuzz/,dataset objects checkpoint): LDFLAGS += -Wl,--wrap=hdf5_inspect
 $B/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(OBJ)
 	@mkdir -p $(@D)
 	$(call say,$@)

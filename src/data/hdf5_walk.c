@@ -153,7 +153,8 @@ static void read_rows(const array_t *d, hid_t as)
     hsize_t row = times_all(H5Tget_size(as), d->rank - 1, d->side + 1), start[DIMS_MAX] = { 0 },
             block[DIMS_MAX];
     if (row == 0 || row > read_block) return;
-    hsize_t n = d->side[0] < read_most / row ? d->side[0] : read_most / row, step = read_block / row;
+    hsize_t n = d->side[0] < read_most / row ? d->side[0] : read_most / row;
+    hsize_t step = n < read_block / row ? n : read_block / row;
     char *to = alloc((size_t)(step * row), 1);
     memcpy(block, d->side, sizeof block);
     for (; start[0] < n; start[0] += step) {
@@ -182,7 +183,7 @@ static int check_dataset(walk_t *w, const place_t *p, array_t *d)
         return fail("%s: %s cannot be read (damaged file?)", w->path, p->text);
     if (d->rank < 1 || d->bytes == 0 || d->layout == H5D_CONTIGUOUS) return 0;
     if (class == H5T_INTEGER && H5Tget_size(d->type) == 1) read_rows(d, H5T_NATIVE_UINT8);
-    if (class == H5T_INTEGER && d->rank == 1) read_rows(d, H5T_NATIVE_INT64);
+    if (class == H5T_INTEGER && d->rank <= 2) read_rows(d, H5T_NATIVE_INT64);
     if (class == H5T_FLOAT) read_rows(d, H5T_NATIVE_DOUBLE);
     return 0;
 }
