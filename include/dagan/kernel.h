@@ -56,7 +56,7 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
     X(void, patches,                                                                                         \
       (float *to, const float *const row[], size_t kh, size_t pixels, size_t step, size_t segment))          \
     /* Sums of `rows` times `taps` groups of c (at most 4) floats, for each of `pixels` outputs y_step       \
-     * apart: group t of pixel x lies at row[r] + x * step - t * back.  Up to 3 floats past a group are                           \
+     * apart: group t of pixel x lies at row[r] + x * step - t * back.  Up to 3 floats past a group are      \
      * read. */                                                                                              \
     X(void, gather,                                                                                          \
       (float *y, size_t y_step, size_t c, const float *const row[], size_t rows, size_t pixels, size_t step, \
