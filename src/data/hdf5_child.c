@@ -25,24 +25,34 @@
 
 static const char command[] = "--inspect-hdf5";
 static const double seconds_max = 120;                   // on a slow file system
+enum { CPU_SECONDS = 15 };                               // ten times what a sound file may take
 enum { CHILD_GOOD = 0, CHILD_REFUSES = 3, TEXT = 4096 }; // not 1: sanitizers end with that
 extern char **environ;
 
 // ---- the child -------------------------------------------------------------------------------------
 
+// The site's own limits may be lower.
+static void lower(int resource, rlim_t soft, rlim_t hard)
+{
+    struct rlimit l;
+    CHECK(getrlimit(resource, &l) == 0, "getrlimit: %s", strerror(errno));
+    if (l.rlim_max > hard) l.rlim_max = hard;
+    l.rlim_cur = l.rlim_max < soft ? l.rlim_max : soft;
+    CHECK(setrlimit(resource, &l) == 0, "setrlimit: %s", strerror(errno));
+}
+
 static void limit_this_process(double seconds)
 {
-    struct rlimit none = { 0, 0 };
     struct itimerval end = { .it_value = { (time_t)seconds,
                                            (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) } };
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)prctl(PR_SET_DUMPABLE, 0);
+    lower(RLIMIT_CORE, 0, 0);
+    lower(RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 1); // the signal at the first can be told from others
+#if !defined(__SANITIZE_ADDRESS__)                   // whose shadow takes terabytes
+    lower(RLIMIT_AS, (rlim_t)4 << 30, (rlim_t)4 << 30);
+#endif
+    (void)prctl(PR_SET_DUMPABLE, 0);        // no core where these go to a program
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); // the rank was killed
     CHECK(setitimer(ITIMER_REAL, &end, NULL) == 0, "no timer: %s", strerror(errno));
-#if !defined(__SANITIZE_ADDRESS__) // whose shadow takes terabytes
-    struct rlimit memory = { (rlim_t)4 << 30, (rlim_t)4 << 30 };
-    CHECK(setrlimit(RLIMIT_AS, &memory) == 0, "no limit of memory: %s", strerror(errno));
-#endif
 }
 
 bool hdf5_is_child(int argc, char **argv, int *status)
@@ -140,6 +150,8 @@ static int inspect(const char *path, const char *object, double seconds)
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         return fail("%s: HDF5 has not come to its end within %g s (damaged, or a slow file system?)", path,
                     seconds);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+        return fail("%s: is damaged: HDF5 runs in circles", path);
     if (WIFSIGNALED(status))
         return fail("%s: is damaged: HDF5 fails on it (signal %d)", path, WTERMSIG(status));
     return fail("%s: is damaged: HDF5 fails on it (status %d)", path, WEXITSTATUS(status));
