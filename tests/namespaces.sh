@@ -29,6 +29,7 @@ furnish() {
     mkdir -p "$T" /run/uts /run/sshd
     mount --make-private /run   # or the names of /run/uts could not be kept
     echo "127.0.0.1 localhost" >"$T/hosts"
+    [ -e /etc/hosts ] || touch /etc/hosts   # a bare machine may have none to be covered
     mount --bind "$T/hosts" /etc/hosts
     ip link set lo up
     ip link add br0 type bridge
