@@ -1,6 +1,8 @@
 // ranks: 1 2 3 4 5 8
 #include "test.h"
 
+#include <sys/wait.h>
+
 TEST(shares_cover_all_items_once_and_in_order)
 {
     static const size_t counts[] = { 0, 1, 2, 3, 7, 8, 9, 63, 64, 1000, 1001 };
@@ -102,4 +104,29 @@ TEST(a_broadcast_comes_from_its_root)
         for (int i = 0; i < 1000; i++) EXPECT(x[i] == root * 1000 + i);
         comm_bcast(&comm, NULL, 0, root);
     }
+}
+
+TEST(a_call_that_never_ends_is_ended_and_named)
+{
+    host_t host[] = { { "node7" } };
+    comm_t alone = { .size = 1, .host = host, .timeout = 0.2 };
+    comm_at("step %d", 12);
+    catch_begin();
+    pid_t child = fork(); // which makes no MPI call
+    if (child == 0) {
+        comm_watch(&alone, "reading %s", "a file");
+        comm_watched(&alone); // this one ended in time
+        usleep(300000);
+        comm_watch(&alone, "reading %s", "another");
+        for (;;) pause();
+    }
+    int status = 0;
+    EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+    char *text = catch_end();
+    comm_at("%s", "");
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RUN_FAILED);
+    assert_string_equal(
+        text, "dagan_mpi: rank 0 on node7 waited 0 s inside reading another, step 12; ranks that say no such "
+              "thing have not arrived\n");
+    free(text);
 }

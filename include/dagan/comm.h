@@ -16,7 +16,7 @@ typedef struct {
     MPI_Comm calls; // for finding out which rank is missing
     int rank, size;
     host_t *host;   // of each rank, for messages
-    double timeout; // seconds a rank may wait for another before it gives up, 0: for ever
+    double timeout; // seconds a rank may wait for another before it gives up, 0: for ever; an hour at first
 } comm_t;
 
 // MPI_OK(call): a failed MPI call ends the run with file, line, call and MPI's reason.
@@ -34,17 +34,30 @@ void comm_free(comm_t *c);
 // True on all ranks if `bad` is true on any; the lowest such rank's `text` is printed once, as
 // "dagan_mpi: text", to stderr by rank 0.  Collective: every rank must come here.
 bool comm_agree(const comm_t *c, bool bad, const char *text);
+// The same with words in front of the text; of several ranks the lowest that has a text is printed.
+bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text);
+
+// True on all ranks if `yes` is true on any; prints nothing.  Collective.
+bool comm_any(const comm_t *c, bool yes);
 
 // Small in-place collectives over doubles and 64-bit integers.  The order of the sum is MPI's: use
 // them for times and counts, never for what the weights depend on.
 void comm_sum(const comm_t *c, double *x, size_t n);
 void comm_max(const comm_t *c, double *x, size_t n);
+void comm_or(const comm_t *c, uint64_t *x, size_t n); // bit by bit
 void comm_bcast(const comm_t *c, void *bytes, size_t n, int root);
 void comm_barrier(const comm_t *c);
 // Sends each of n items of `bytes` to rank to[i]; returns what came, ordered by sender, to be released with
 // free(). Collective.
 void *comm_exchange(const comm_t *c, const void *items, const int *to, size_t n, size_t bytes,
                     size_t *received);
+
+// Where this rank is ("step 12"), for the messages of ranks that wait for it and of its own waits.
+void comm_at(const char *format, ...) __attribute__((format(printf, 1, 2)));
+// Around a call that waits for other ranks inside MPI or HDF5: after c->timeout seconds this process says
+// where it waits and ends, and with it the run.
+void comm_watch(const comm_t *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void comm_watched(const comm_t *c);
 
 // Share of `n` items that rank `rank` of `size` holds: [first, first + count), contiguous, in order.
 typedef struct {

@@ -3,13 +3,17 @@
 // instead of waited for.
 #include "dagan/comm.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wait.h"
 
 enum { BCAST_MAX = 1 << 30 }; // bytes of one MPI call
+enum { ABORT_SECONDS = 20 };
+static const double PATIENCE = 3600; // seconds, where no configuration says comm.timeout
 
 void mpi_ok(int code, const char *file, int line, const char *call)
 {
@@ -26,8 +30,11 @@ int mpi_count(size_t n)
     return (int)n;
 }
 
+// MPI_Abort asks mpirun to end the job; should nobody answer, this process ends all the same.
 static void abort_all(int status)
 {
+    (void)signal(SIGALRM, SIG_DFL);
+    alarm(ABORT_SECONDS);
     MPI_Abort(MPI_COMM_WORLD, status);
 }
 
@@ -54,7 +61,7 @@ static void find_hosts(comm_t *c)
 
 void comm_init(comm_t *c, int *argc, char ***argv)
 {
-    *c = (comm_t){ 0 };
+    *c = (comm_t){ .timeout = PATIENCE };
     choose_one_sided();
     int level;
     MPI_OK(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level));
@@ -72,12 +79,15 @@ void comm_init(comm_t *c, int *argc, char ***argv)
 void comm_free(comm_t *c)
 {
     if (!c->size) return;
+    comm_at("the end");
     comm_barrier(c);
-    free(c->host);
+    comm_watch(c, "MPI_Finalize");
     MPI_OK(MPI_Comm_free(&c->calls));
     MPI_OK(MPI_Comm_free(&c->all));
     MPI_OK(MPI_Finalize());
     die_hook = NULL;
+    comm_watched(c);
+    free(c->host);
     *c = (comm_t){ 0 };
 }
 
@@ -88,11 +98,13 @@ static void allreduce(const comm_t *c, void *x, int n, MPI_Datatype type, MPI_Op
     wait_for(c, &request, what);
 }
 
-bool comm_agree(const comm_t *c, bool bad, const char *text)
+bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text)
 {
-    int first = bad ? c->rank : c->size; // the lowest rank that has something to say
+    bool has_text = text && *text;
+    int first = !bad ? 2 * c->size : has_text ? c->rank : c->size + c->rank;
     allreduce(c, &first, 1, MPI_INT, MPI_MIN, "agreement on errors");
-    if (first == c->size) return false;
+    if (first == 2 * c->size) return false;
+    first %= c->size; // the lowest rank that has something to say
 
     // The text may be of any length, and only its owner knows it.
     size_t length = text && c->rank == first ? strlen(text) : 0;
@@ -100,9 +112,14 @@ bool comm_agree(const comm_t *c, bool bad, const char *text)
     char *line = alloc(length + 1, 1);
     if (c->rank == first && text) memcpy(line, text, length);
     comm_bcast(c, line, length, first);
-    if (c->rank == 0) fprintf(stderr, "dagan_mpi: %s\n", length ? line : "failed without a reason");
+    if (c->rank == 0) fprintf(stderr, "dagan_mpi: %s%s\n", before, length ? line : "failed without a reason");
     free(line);
     return true;
+}
+
+bool comm_agree(const comm_t *c, bool bad, const char *text)
+{
+    return comm_tell(c, bad, "", text);
 }
 
 void comm_sum(const comm_t *c, double *x, size_t n)
@@ -113,6 +130,18 @@ void comm_sum(const comm_t *c, double *x, size_t n)
 void comm_max(const comm_t *c, double *x, size_t n)
 {
     allreduce(c, x, mpi_count(n), MPI_DOUBLE, MPI_MAX, "a maximum over ranks");
+}
+
+bool comm_any(const comm_t *c, bool yes)
+{
+    int any = yes;
+    allreduce(c, &any, 1, MPI_INT, MPI_MAX, "agreement");
+    return any;
+}
+
+void comm_or(const comm_t *c, uint64_t *x, size_t n)
+{
+    allreduce(c, x, mpi_count(n), MPI_UINT64_T, MPI_BOR, "an exchange of checksums");
 }
 
 void comm_bcast(const comm_t *c, void *bytes, size_t n, int root)

@@ -1,9 +1,9 @@
-// All-to-all of items that know their receiver.
+// All-to-all of items that know their receiver, and completing an array of which each rank holds a part.
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "dagan/comm.h"
+#include "wait.h"
 
 typedef struct {
     int *count, *offset; // items for or from each rank
@@ -42,10 +42,13 @@ void comm_complete(const comm_t *c, void *items, share_t mine, size_t bytes)
 {
     table_t t = table_new(c->size);
     MPI_Datatype item = item_new(bytes);
+    MPI_Request request;
     int count = mpi_count(mine.count);
-    MPI_OK(MPI_Allgather(&count, 1, MPI_INT, t.count, 1, MPI_INT, c->all));
+    MPI_OK(MPI_Iallgather(&count, 1, MPI_INT, t.count, 1, MPI_INT, c->all, &request));
+    wait_for(c, &request, "telling how many items each rank holds");
     offsets(t, c->size);
-    MPI_OK(MPI_Allgatherv(MPI_IN_PLACE, 0, item, items, t.count, t.offset, item, c->all));
+    MPI_OK(MPI_Iallgatherv(MPI_IN_PLACE, 0, item, items, t.count, t.offset, item, c->all, &request));
+    wait_for(c, &request, "completing an array");
     MPI_OK(MPI_Type_free(&item));
     table_free(t);
 }
@@ -54,8 +57,10 @@ void *comm_exchange(const comm_t *c, const void *items, const int *to, size_t n,
                     size_t *received)
 {
     table_t out = table_new(c->size), in = table_new(c->size);
+    MPI_Request request;
     for (size_t i = 0; i < n; i++) out.count[to[i]]++;
-    MPI_OK(MPI_Alltoall(out.count, 1, MPI_INT, in.count, 1, MPI_INT, c->all));
+    MPI_OK(MPI_Ialltoall(out.count, 1, MPI_INT, in.count, 1, MPI_INT, c->all, &request));
+    wait_for(c, &request, "telling how many items go where");
     offsets(out, c->size);
     *received = offsets(in, c->size);
 
@@ -66,7 +71,9 @@ void *comm_exchange(const comm_t *c, const void *items, const int *to, size_t n,
         memcpy(sorted + (size_t)next[to[i]]++ * bytes, (const char *)items + i * bytes, bytes);
 
     MPI_Datatype item = item_new(bytes);
-    MPI_OK(MPI_Alltoallv(sorted, out.count, out.offset, item, got, in.count, in.offset, item, c->all));
+    MPI_OK(MPI_Ialltoallv(sorted, out.count, out.offset, item, got, in.count, in.offset, item, c->all,
+                          &request));
+    wait_for(c, &request, "an exchange of items");
     MPI_OK(MPI_Type_free(&item));
     free(next);
     free(sorted);

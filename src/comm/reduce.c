@@ -62,7 +62,10 @@ reduce_t *reduce_new(const comm_t *c, reduce_mode_t mode, const char *what, floa
 {
     reduce_t *r = alloc(1, sizeof *r);
     *r = (reduce_t){ .c = c, .mode = mode, .what = what, .x = x, .n_buckets = n_buckets };
+    comm_barrier(c);
+    comm_watch(c, "setting up the sum of %s", what);
     MPI_OK(MPI_Comm_dup(c->all, &r->comm));
+    comm_watched(c);
     while (r->levels < LEVELS_MAX - 1 && 2 << r->levels <= c->size) r->levels++;
     r->folded = c->size - (1 << r->levels);
 
@@ -101,7 +104,10 @@ void reduce_free(reduce_t *r)
 {
     if (!r) return;
     reduce_finish(r);
+    comm_barrier(r->c);
+    comm_watch(r->c, "the end of the sum of %s", r->what);
     MPI_OK(MPI_Comm_free(&r->comm));
+    comm_watched(r->c);
     free(r->edge);
     free(r->first_chunk);
     free(r->chunk);

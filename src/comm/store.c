@@ -29,9 +29,12 @@ static bool shared_memory_is_short(const comm_t *c, size_t bytes)
 {
     MPI_Comm host;
     int ranks;
+    comm_barrier(c);
+    comm_watch(c, "finding which ranks share a host");
     MPI_OK(MPI_Comm_split_type(c->all, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host));
     MPI_OK(MPI_Comm_size(host, &ranks));
     MPI_OK(MPI_Comm_free(&host));
+    comm_watched(c);
     struct statvfs fs;
     double is_short = 0;
     if (ranks == c->size && ranks > 1 && !statvfs(SHARED_MEMORY, &fs))
@@ -55,11 +58,13 @@ store_t *store_new(const comm_t *c, size_t n, size_t bytes)
     mpi_count(bytes);
     store_t *s = alloc(1, sizeof *s);
     *s = (store_t){ .c = c, .n = n, .bytes = bytes, .window = MPI_WIN_NULL };
-    MPI_OK(MPI_Comm_dup(c->all, &s->comm));
     reserve(s, 64);
 
     size_t size = share_of(n, c->rank, c->size).count * bytes;
-    if (shared_memory_is_short(c, all)) {
+    bool is_short = shared_memory_is_short(c, all);
+    comm_watch(c, "making room for %zu rows", n);
+    MPI_OK(MPI_Comm_dup(c->all, &s->comm));
+    if (is_short) {
         // Memory of our own, which osc/pt2pt takes also on one host.
         s->mine = alloc(size, 1);
         s->owns_mine = true;
@@ -70,6 +75,7 @@ store_t *store_new(const comm_t *c, size_t n, size_t bytes)
     MPI_OK(MPI_Win_set_errhandler(s->window, MPI_ERRORS_RETURN));
     // Nobody asks for an exclusive lock, so there is nothing to check.
     MPI_OK(MPI_Win_lock_all(MPI_MODE_NOCHECK, s->window));
+    comm_watched(c);
     return s;
 }
 
@@ -78,9 +84,11 @@ void store_free(store_t *s)
     if (!s) return;
     store_wait(s);
     comm_barrier(s->c); // while waiting here, this rank still answers those that fetch
+    comm_watch(s->c, "giving up the room of %zu rows", s->n);
     MPI_OK(MPI_Win_unlock_all(s->window));
     MPI_OK(MPI_Win_free(&s->window));
     MPI_OK(MPI_Comm_free(&s->comm));
+    comm_watched(s->c);
     if (s->owns_mine) free(s->mine);
     free(s->request);
     free(s->done);
@@ -96,8 +104,10 @@ static void fetch(store_t *s, void *to, int owner, size_t at, size_t bytes)
 {
     if (s->n_requests == s->capacity) reserve(s, 2 * s->capacity);
     int n = mpi_count(bytes);
+    comm_watch(s->c, "asking rank %d on %s for a row", owner, s->c->host[owner].name);
     MPI_OK(
         MPI_Rget(to, n, MPI_BYTE, owner, (MPI_Aint)at, n, MPI_BYTE, s->window, &s->request[s->n_requests++]));
+    comm_watched(s->c);
 }
 
 // The first fetch from a rank blocks in osc/pt2pt until that rank answers (in spite of NOCHECK it asks for

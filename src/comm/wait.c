@@ -23,8 +23,10 @@ wait_t wait_begin(const comm_t *c, const char *format, ...)
     wait_t w = { .c = c, .since = now() };
     va_list args;
     va_start(args, format);
-    vsnprintf(w.what, sizeof w.what, format, args);
+    int n = vsnprintf(w.what, sizeof w.what, format, args);
     va_end(args);
+    if (n >= 0 && n < (int)sizeof w.what && watch_where()[0])
+        snprintf(w.what + n, sizeof w.what - (size_t)n, ", %s", watch_where());
     return w;
 }
 
@@ -90,8 +92,8 @@ static _Noreturn void roll_call(wait_t *w)
             append(elsewhere, "; rank %d is in %s", r, answers[r].what);
     }
     if (missing[0])
-        die(__FILE__, __LINE__, "rank %d waited %.0f s in %s; no sign of rank%s", c->rank, c->timeout,
-            w->what, missing);
+        die(__FILE__, __LINE__, "rank %d waited %.0f s in %s; no sign of rank%s%s", c->rank, c->timeout,
+            w->what, missing, elsewhere);
     die(__FILE__, __LINE__, "rank %d waited %.0f s in %s, and all ranks wait%s", c->rank, c->timeout, w->what,
         elsewhere);
 }

@@ -7,7 +7,7 @@
 // One wait for other ranks; `what` names it in messages.
 typedef struct {
     const comm_t *c;
-    char what[128];
+    char what[192];
     double since;
     long turns;
 } wait_t;
@@ -16,6 +16,8 @@ wait_t wait_begin(const comm_t *c, const char *format, ...) __attribute__((forma
 // To be called in every turn of a loop that waits for other ranks and has nothing to do.  After c->timeout
 // seconds it names the missing ranks and ends the run; a loop that got somewhere begins a new wait.
 void wait_turn(wait_t *w);
+// What comm_at() was told last.
+const char *watch_where(void);
 // Waits for one request.
 void wait_for(const comm_t *c, MPI_Request *request, const char *what);
 
