@@ -35,7 +35,7 @@ OBJ  := $(SRC:src/%.c=$B/%.o) $(foreach isa,$(ISAS),$(SIMD:src/kernel/simd/%.c=$
 CORE := $(filter-out $B/command/%,$(OBJ))
 TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 DRILL := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/drill/*.c))
-BENCH := $B/bench/conv $B/bench/reduce
+BENCH := $B/bench/conv $B/bench/reduce $B/bench/checkpoint
 
 # What mpirun needs to start a rank for each core, also as root in a container.  After Ctrl-C ranks get ten seconds to
 # write their checkpoint.
@@ -173,6 +173,7 @@ tests: $(TEST)
 # The programs of make bench; oneDNN is compared with where it is installed.
 $B/bench/conv: $(wildcard analysis/bench/conv*.c)
 $B/bench/reduce: analysis/bench/reduce.c
+$B/bench/checkpoint: analysis/bench/checkpoint.c
 $B/bench/conv: BENCH_LIBS = $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
 $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 	@mkdir -p $(@D)

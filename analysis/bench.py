@@ -7,6 +7,7 @@
   d  the sum over two ranks beside MPI_Allreduce
   e  peak resident memory of both
   f  cost per pair as width, resolution and regions grow, and crop mode beside mask mode
+  g  a checkpoint beside a plain parallel write of as many bytes, and how long training stands still for it
 
 Rivals take turns.  Printed are medians [lowest..highest]; bench.csv holds the same numbers.
 """
@@ -340,9 +341,27 @@ def part_f(a):
     print(f"crop mode is {times} times as fast as mask mode\n")
 
 
+# ---- g: checkpoints -----------------------------------------------------------------------------------------
+
+def part_g(a):
+    rounds = a.rounds or (3 if a.quick else 15)
+    print(f"seconds of the slowest rank, {REFERENCE} with width 64, in {a.scratch}.  plain: each rank's even share to one\n"
+          "file by pwrite, and fsync; written: ours on disk; committed: read back and renamed as well; stall: what\n"
+          "training waits with checkpoint.async")
+    lines = []
+    for ranks in (1, 2, 4):
+        out = finish(start([f"{a.build}/bench/checkpoint", a.scratch, rounds, REFERENCE, "model.width=64"], ranks=ranks))
+        found = {who: list(map(float, filter(None, figures))) for who, *figures in csv.reader(out.splitlines())}
+        (mib,), text = found.pop("MiB"), lambda x: f"{x[0]:.3f} [{x[1]:.3f}..{x[2]:.3f}]"
+        for who, figures in found.items():
+            rows.append(("g", f"{ranks} ranks, {mib} MiB", who, "s", *figures, rounds))
+        lines.append([str(ranks), str(mib), *map(text, found.values()), found["plain"][0] / found["written"][0]])
+    table(["ranks", "MiB", *found, "plain/written"], lines)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("parts", nargs="*", metavar="PART", help="of a b c d e f; default all")
+    p.add_argument("parts", nargs="*", metavar="PART", help="of a b c d e f g; default all")
     p.add_argument("--quick", action="store_true", help="fewer repetitions, shorter series")
     p.add_argument("--rounds", type=int, help="repetitions of everything")
     p.add_argument("--steps", type=int, help="timed steps of a run, after as many of warm-up")
@@ -350,16 +369,16 @@ def main():
     p.add_argument("--build", default="build", help="where the benchmark programs are")
     p.add_argument("--output", default="bench.csv")
     a = p.parse_args()
-    wrong = [x for x in a.parts if x not in "abcdef" or len(x) != 1]
+    wrong = [x for x in a.parts if x not in "abcdefg" or len(x) != 1]
     if wrong:
-        p.error(f"part {wrong[0]}: wanted one of a b c d e f")
+        p.error(f"part {wrong[0]}: wanted one of a b c d e f g")
     a.steps_seen = None
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     print(f"{model.group(1) if model else platform.machine()}, {os.cpu_count()} cores, "
           f"load {os.getloadavg()[0]:.1f} before\n")
-    titles = dict(re.findall(r"^  ([a-f])  (.*)", __doc__, re.M))
+    titles = dict(re.findall(r"^  ([a-g])  (.*)", __doc__, re.M))
     with tempfile.TemporaryDirectory() as a.scratch:
-        for part in a.parts or "abcdef":
+        for part in a.parts or "abcdefg":
             print(f"== {part}: {titles[part]}")
             globals()[f"part_{part}"](a)
             with open(a.output, "w", newline="") as f:

@@ -160,7 +160,7 @@ wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" "$T/job.yaml" --resu
 wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" translate "$T/killer.h5" --input "$T/good.h5" --output "$T/y.h5"
 wrong "good.h5: / has no text attribute format" translate "$T/good.h5" --input "$T/good.h5" --output "$T/y.h5"
 ranks 2 "$DAGAN" "$T/job.yaml" --set run.dir="$T/done" >"$T/out" 2>"$T/err"
-wrong "weight/v is 1 x 32 x 3 x 3, wanted 1 x 16 x 3 x 3" "$T/job.yaml" --resume "$T/done/latest.h5" \
+wrong "/ema/dae/enc/c0/weight is 8 x 3 x 3 x 3, wanted 4 x 3 x 3 x 3" "$T/job.yaml" --resume "$T/done/latest.h5" \
     --set run.dir="$T/r4" --set model.width=4 --set model.norm.groups=4
 wrong "/none: No such file" translate "$T/done/latest.h5" --input "$T/none" --output "$T/y.h5"
 wrong "has no group 'c' (it holds: a, b)" translate "$T/done/latest.h5" --input "$T/good.h5" --group c --output "$T/y.h5"

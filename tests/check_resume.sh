@@ -32,6 +32,32 @@ resume 1 four 4-1
 expect "--resume says where it continues" says "$T/1-2.out" "continuing after step 2"
 expect "metrics.csv holds the steps before as well" steps_are "$T/1-2" "1 2 3 4"
 
+# Stopped after a step or two, again and again, each time on another number of ranks, each on each: in the warm-up on
+# labels, while the pool fills, while rates rise and fall.
+LONG=(--set train.batch=8 --set train.steps=36 --set train.label_warmup=5 --set train.warmup=9 --set train.decay=0.4
+    --set train.ema=0.9 --set checkpoint.every=100)
+train 2 "$T/straight" "${LONG[@]}"
+moves=(1 2 1 4 1 8 2 4 2 8 4 8 1)
+for np in "${moves[@]}"; do
+    start "$np" "$DAGAN" "${SMALL[@]}" "${LONG[@]}" --set run.dir="$T/moved" >"$T/moved.out" 2>"$T/moved.err"
+    pid=$!
+    wait_line "$T/moved.out" '^[0-9]+ threads? per rank' || not_ok "moved to $np ranks: does not begin"
+    pkill -USR1 -P $pid
+    wait $pid
+    stopped=$?
+    [ $stopped -eq 75 ] || [ $stopped -eq 0 ] || not_ok "moved to $np ranks: status $stopped"
+done
+stops=$(grep -c '^stopped after step' "$T/moved/log.txt")
+expect "a signal while a run starts stops it as well: $stops times" test "$stops" -ge 10
+train 2 "$T/moved" "${LONG[@]}"
+expect "from 1, 2, 4 and 8 ranks to each other: every dataset as without a stop" \
+    same "$T/straight/ckpt-00000036.h5" "$T/moved/ckpt-00000036.h5"
+
+train 3 "$T/odd" --set train.batch=6
+for copy in a b; do train 6 "$T/odd-$copy" --set train.batch=6 --resume "$T/odd/ckpt-00000002.h5"; done
+expect "3 ranks, then 6: repeatable" same "$T/odd-a/$END" "$T/odd-b/$END"
+expect "3 ranks, then 6: said to be its own" says "$T/odd-a.out" "6 ranks and 6 leaves.* bits are this run's own"
+
 # ---- signals ---------------------------------------------------------------------------------------
 stopped() {   # name, signal, whom: mpirun or ranks
     local dir=$T/$1 pid

@@ -14,7 +14,7 @@ import sys
 import h5py
 import numpy as np
 
-MEASURED = r"^/metrics/(seconds|pairs_per_s|wait_data_s|wait_comm_s|peak_mib)$"
+MEASURED = r"^/metrics/(seconds|pairs_per_s|wait_data_s|wait_comm_s|peak_mib|checkpoint_s)$"
 
 
 def read(path):

@@ -97,7 +97,8 @@ typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
 typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
 typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
 typedef enum { BEST_NONE, BEST_KID, BEST_FID } best_figure_t;
-typedef enum { NONFINITE_SKIP, NONFINITE_STOP } nonfinite_t;
+typedef enum { ON_ERROR_STOP, ON_ERROR_CONTINUE } on_error_t;
+typedef enum { NONFINITE_SKIP, NONFINITE_ROLLBACK, NONFINITE_STOP } nonfinite_t;
 
 // Two numbers of each region, along x and along y.
 typedef struct {
@@ -140,7 +141,7 @@ typedef struct {
         int pool;     // images in D's pool, 0: none
         bool augment_colour, augment_shift, augment_cutout; // DiffAugment on D's inputs
         nonfinite_t nonfinite;
-        int nonfinite_max; // skipped steps in a row before the run fails
+        int nonfinite_max; // skipped steps or rollbacks in a row before the run fails
     } train;
     struct {
         char kind[64];
@@ -179,6 +180,8 @@ typedef struct {
         best_figure_t best;
         long best_every;
         char classifier[CONF_TEXT_MAX]; // checkpoint of one, "none"
+        bool async;
+        on_error_t on_error;
     } checkpoint;
     struct {
         long every;
@@ -192,7 +195,8 @@ typedef struct {
         reduce_mode_t reduce;
         double timeout;
         double bucket;
-    } comm; // bucket in MiB
+        long verify_every; // steps, 0: never
+    } comm;                // bucket in MiB
 } config_t;
 
 // Fills `c` from defaults, then the YAML file, then `n_sets` "KEY=VALUE" overrides, and checks types,

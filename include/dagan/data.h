@@ -120,6 +120,8 @@ loader_t *loader_new(dataset_t *s, dataset_t *t, uint64_t seed, int batch, int f
 void loader_free(loader_t *l);
 // Starts fetching the rows of `step`.
 void loader_start(loader_t *l, long step);
+// Another order from here on; forgets rows that were started.
+void loader_reseed(loader_t *l, uint64_t seed);
 // Moves what can be moved; local.
 void loader_poll(loader_t *l);
 // The rows of `step` (started before, or started now); adds the seconds waited to *waited.  Valid until

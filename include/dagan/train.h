@@ -197,6 +197,19 @@ void attention_visit(attention_map_t *a, size_t row, long step, const float *cen
 // Sends the visits to the ranks that hold their rows.  Collective.
 void attention_exchange(attention_map_t *a, const comm_t *c);
 
+// A checkpoint that is being written.
+typedef struct {
+    struct save *save; // NULL: none is
+    char name[64];     // of the file
+    bool is_latest;    // one of a row, where latest.h5 will point; not best.h5
+    long step, rollbacks;
+    int bad;      // it could not even be begun
+    bool is_kept; // the last one was committed
+    double began, written, stood,
+        took;     // when; seconds until it was on disk, training stood still, all in all
+    double bytes; // of the file; rank 0
+} saving_t;
+
 // Looks on while a step runs (--dump-step).
 typedef struct {
     void (*leaf)(void *arg, const trainer_t *tr, const objective_t *o,
@@ -204,6 +217,10 @@ typedef struct {
     void *leaf_arg;
     void (*gradients)(void *arg, const params_t *p); // summed over all, before the update
     void *gradients_arg[2];                          // of DAE and G; of D1 and D2
+    // For tests, which may change what they see.
+    void (*step)(void *arg, trainer_t *tr);                             // a step begins
+    void (*filled)(void *arg, trainer_t *tr, objective_t *o, int leaf); // a leaf is about to run
+    void *arg;
 } observer_t;
 
 struct trainer {
@@ -222,7 +239,10 @@ struct trainer {
     long best_step;
     objective_t g, d, label; // one leaf's tapes; label only with train.label_warmup
     side_t f_side, d_side;
-    float *fakes; // (my pairs, 2, H, W, 3): s', t' of this step
+    float *fakes;         // (my pairs, 2, H, W, 3): s', t' of this step
+    uint8_t *reals[2];    // (my pairs, H, W, 3): s and t of the step whose gradients of D are under way
+    size_t *d_rows;       // (2, my pairs): rows of s and of t in that step
+    const batch_t *batch; // of this step
     image_pool_t pool;
     attention_map_t seen_s, seen_t;
     metrics_t metrics;
@@ -232,10 +252,16 @@ struct trainer {
     bool d_finite;                              // the last gradients of D were
     double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]
     int skipped;                                // steps in a row with gradients that are not finite
+    long rollbacks;                             // since the run began
+    long rollbacks_kept;                        // of them, before the newest checkpoint
+    bool wants_rollback;                        // agreed by all ranks
     double seconds;                             // of training before this process
     double began;                               // now() when this process began
     double waited_data, waited_comm;            // since the last log line
-    bool stop;                                  // agreed by all ranks: write a checkpoint and leave
+    saving_t saving;
+    double stood;    // seconds training stood still for checkpoints since the last log line
+    bool is_writing; // agreed by all ranks: some rank's thread still writes
+    bool stop;       // agreed by all ranks: write a checkpoint and leave
 };
 
 // Opens data, builds tapes, allocates everything; with keeps_wires all named wires stay readable for an
@@ -246,6 +272,10 @@ void trainer_free(trainer_t *tr);
 int trainer_step(trainer_t *tr);
 // Waits for D's reduction and applies it, so that all weights are those after `step` steps.  Collective.
 int trainer_settle(trainer_t *tr);
+// Forgets a step that failed half-way; what it would have changed is to be loaded next.  Collective.
+void trainer_drop(trainer_t *tr);
+// To be called when tr->rollbacks has changed: rows come in another order.
+void trainer_reseed(trainer_t *tr);
 // Set by signal handlers; ranks agree on it within a step.
 extern volatile int stop_requested;
 
@@ -255,10 +285,19 @@ int dump_step(trainer_t *tr, const char *path);
 // ---- files of a run --------------------------------------------------------------------------------
 
 // Writes DIR/ckpt-STEP.h5 by all ranks together, commits it by rename, moves latest.h5, drops old ones beyond
-// checkpoint.keep.  Collective; 0, or -1 after fail(), then nothing older is lost.
+// checkpoint.keep.  Collective; 0, or -1 after the message was printed, then nothing older is lost.
 int checkpoint_write(trainer_t *tr, const char *dir);
 // The same as DIR/best.h5, which is never dropped; latest.h5 stays where it is.
 int checkpoint_write_best(trainer_t *tr, const char *dir);
+// The same in two parts.  In between training may go on, while a thread writes a copy of the state (or all is
+// written at once, without `by_thread`).  -1 from the end also where checkpoint.on_error lets training go on
+// but it is at its end.
+int checkpoint_begin(trainer_t *tr, const char *dir, bool by_thread);
+bool checkpoint_is_over(const trainer_t *tr); // this rank's part of the writing; local
+int checkpoint_end(trainer_t *tr, const char *dir);
+// Removes what a killed run left half-written.  For one rank that holds the folder's lock; 0, or -1 after
+// fail().
+int checkpoint_clean(const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
@@ -301,8 +340,15 @@ typedef struct {
 // Collective; the exit status.
 int evaluate(const comm_t *c, const evaluate_t *what);
 
+typedef struct {
+    bool fresh;         // begin anew
+    const char *resume; // a checkpoint; NULL: the newest valid one of the run directory
+    const char *dump;   // --dump-step; NULL: train
+    observer_t observer;
+} train_t;
+
 // The whole job: run directory, resume, loop, log, samples, checkpoints.  Returns the exit status.
 // Collective.
-int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump);
+int train_run(const comm_t *c, const config_t *conf, const train_t *how);
 
 #endif

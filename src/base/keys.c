@@ -41,8 +41,8 @@ const conf_key_t conf_keys[] = {
     { "train.augment.colour",  BOOL(train.augment_colour, "false"),               "DiffAugment for D1 and D2: brightness, saturation, contrast" },
     { "train.augment.shift",   BOOL(train.augment_shift, "false"),                "DiffAugment for D1 and D2: shift" },
     { "train.augment.cutout",  BOOL(train.augment_cutout, "false"),               "DiffAugment for D1 and D2: a blank square" },
-    { "train.nonfinite",       CHOICE(train.nonfinite, "skip|stop", "skip"),      "what a NaN or Inf in a loss or gradient does: skip the step, or stop" },
-    { "train.nonfinite_max",   INT(train.nonfinite_max, 1, 100000, "10"),         "steps skipped in a row before the run fails" },
+    { "train.nonfinite",       CHOICE(train.nonfinite, "skip|rollback|stop", "skip"), "a NaN or Inf in a loss or gradient: skip the step, reload a checkpoint, or stop" },
+    { "train.nonfinite_max",   INT(train.nonfinite_max, 1, 100000, "10"),         "steps skipped, or reloads, in a row before the run fails" },
     { "model.kind",            TEXT(model.kind, NULL, "dagan"),                   "what is trained: dagan, cyclegan, or classifier (of the labels, whole images)" },
     { "model.width",           INT(model.width, 1, 1024, "32"),                   "channels of the first layers, w" },
     { "model.width_d",         INT(model.width_d, 0, 1024, "0"),                  "the same in D1 and D2, 0: model.width" },
@@ -83,6 +83,8 @@ const conf_key_t conf_keys[] = {
     { "checkpoint.best",       CHOICE(checkpoint.best, "none|kid|fid", "none"),   "keep the best checkpoint by this figure of the validation rows as best.h5" },
     { "checkpoint.best_every", LONG(checkpoint.best_every, 1, 1e9, "500"),        "steps between looks at that figure" },
     { "checkpoint.classifier", TEXT(checkpoint.classifier, NULL, "none"),         "checkpoint of a classifier, whose features the figure compares" },
+    { "checkpoint.async",      BOOL(checkpoint.async, "false"),                   "write checkpoints from a copy while training goes on" },
+    { "checkpoint.on_error",   CHOICE(checkpoint.on_error, "stop|continue", "stop"), "what a checkpoint that cannot be written does: end the run, or nothing" },
     { "log.every",             LONG(log.every, 1, 1e9, "10"),                     "steps between lines of log.txt and metrics.csv" },
     { "log.profile",           BOOL(log.profile, "false"),                       "write trace.json, what took how long on each rank" },
     { "samples.every",         LONG(samples.every, 0, 1e9, "500"),                "steps between pictures in samples/, 0: none" },
@@ -90,6 +92,7 @@ const conf_key_t conf_keys[] = {
     { "comm.reduce",           CHOICE(comm.reduce, "tree|mpi", "tree"),           "sum over ranks: one fixed tree, or MPI's own order" },
     { "comm.timeout",          FLOAT(comm.timeout, 0, 86400, "600"),              "seconds a rank waits for another before it gives up, 0: for ever" },
     { "comm.bucket",           FLOAT(comm.bucket, 0.001, 1024, "4"),              "MiB of gradients per message" },
+    { "comm.verify_every",     LONG(comm.verify_every, 0, 1e9, "100"),            "steps between comparisons of all ranks' weights, also before checkpoints; 0: never" },
 };
 // clang-format on
 

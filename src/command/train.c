@@ -8,16 +8,16 @@ static int run(const comm_t *c, int argc, char **argv)
 {
     char *word[WORDS_MAX], *sets[WORDS_MAX];
     int n_sets = 0;
-    bool fresh = false, profile = false;
-    const char *resume = NULL, *dump = NULL;
+    bool profile = false;
+    train_t how = { 0 };
     option_t o[] = { { .name = "--set", .list = sets, .count = &n_sets },
-                     { .name = "--fresh", .flag = &fresh },
+                     { .name = "--fresh", .flag = &how.fresh },
                      { .name = "--profile", .flag = &profile },
-                     { .name = "--resume", .value = &resume },
-                     { .name = "--dump-step", .value = &dump } };
+                     { .name = "--resume", .value = &how.resume },
+                     { .name = "--dump-step", .value = &how.dump } };
     int n = options(argc, argv, o, 5, word);
     if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
-    if (n >= 0 && fresh && resume) n = fail("--fresh and --resume exclude each other");
+    if (n >= 0 && how.fresh && how.resume) n = fail("--fresh and --resume exclude each other");
     if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
 
     config_t *conf = alloc(1, sizeof *conf);
@@ -26,7 +26,7 @@ static int run(const comm_t *c, int argc, char **argv)
         conf->log.profile |= profile;
         comm_t ranks = *c;
         ranks.timeout = conf->comm.timeout;
-        status = train_run(&ranks, conf, fresh, resume, dump);
+        status = train_run(&ranks, conf, &how);
     }
     free(conf);
     return status;

@@ -109,6 +109,16 @@ void loader_start(loader_t *l, long step)
     l->started = step;
 }
 
+void loader_reseed(loader_t *l, uint64_t seed)
+{
+    arrive(l);
+    order_t *order[] = { &l->s.order, &l->t.order };
+    for (int i = 0; i < 2; i++) {
+        order[i]->seed = seed;
+        order[i]->epoch = -1;
+    }
+}
+
 void loader_poll(loader_t *l)
 {
     if (l->started < 0) return;

@@ -116,26 +116,40 @@ size_t view_row(const view_t *v)
     return v->shape[0] ? v->n / (size_t)v->shape[0] : 0;
 }
 
-// (kh, kw, in, out) in memory against (out, in, kh, kw) in files.
-static size_t memory_index(const view_t *v, int o, size_t j)
+// A weight in memory is (kh, kw, in, out), in files (out, in, kh, kw): for each tap a transposed matrix, of
+// which a tile of rows stays in the cache.  Other tensors lie alike in both.
+typedef void (*move_t)(float *memory, float *file);
+
+static void to_file(float *memory, float *file)
 {
-    if (v->rank != 4) return (size_t)o * view_row(v) + j;
-    size_t khw = (size_t)v->shape[2] * (size_t)v->shape[3], in = (size_t)v->shape[1];
-    return ((j % khw) * in + j / khw) * (size_t)v->shape[0] + (size_t)o;
+    *file = *memory;
+}
+
+static void from_file(float *memory, float *file)
+{
+    *memory = *file;
+}
+
+static inline void each_row(const view_t *v, float *x, float *rows, int first, int count, move_t move)
+{
+    enum { TILE = 16 };
+    bool is_weight = v->rank == 4;
+    size_t row = view_row(v), out = (size_t)v->shape[0], taps = is_weight ? row / (size_t)v->shape[1] : 1;
+    size_t in = taps ? row / taps : 0, n = (size_t)count, step = is_weight ? out : 1,
+           jump = is_weight ? 1 : row;
+    for (size_t o = 0; o < n; o += TILE)
+        for (size_t i = 0; i < in; i++)
+            for (size_t k = o; k < o + TILE && k < n; k++)
+                for (size_t t = 0; t < taps; t++)
+                    move(x + (t * in + i) * step + ((size_t)first + k) * jump, rows + k * row + i * taps + t);
 }
 
 void view_to_file(const view_t *v, float *out, const float *array, int first, int count)
 {
-    const float *x = array + v->offset;
-    size_t row = view_row(v);
-    for (int o = 0; o < count; o++)
-        for (size_t j = 0; j < row; j++) out[(size_t)o * row + j] = x[memory_index(v, first + o, j)];
+    each_row(v, (float *)array + v->offset, out, first, count, to_file);
 }
 
 void view_from_file(const view_t *v, float *array, const float *in, int first, int count)
 {
-    float *x = array + v->offset;
-    size_t row = view_row(v);
-    for (int o = 0; o < count; o++)
-        for (size_t j = 0; j < row; j++) x[memory_index(v, first + o, j)] = in[(size_t)o * row + j];
+    each_row(v, array + v->offset, (float *)in, first, count, from_file);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { BLOCK_BYTES = 64 * 1024, ALIGNMENT = 1024 * 1024, TEXT_MAX = 2 << 20 };
+enum { BLOCK_BYTES = 64 * 1024 };
 
 array_t array_of(hid_t type, int rank, const int dim[])
 {
@@ -33,108 +33,45 @@ static bool is_empty(const array_t *t)
     return t->dim[0] * array_row_bytes(t) == 0;
 }
 
-static size_t n_blocks(const array_t *t)
+size_t array_blocks(const array_t *t)
 {
     return (t->dim[0] + t->block_rows - 1) / t->block_rows;
 }
 
 share_t array_share(const array_t *t, const comm_t *c)
 {
-    share_t b = share_of(n_blocks(t), c->rank, c->size);
+    share_t b = share_of(array_blocks(t), c->rank, c->size);
     size_t first = b.first * t->block_rows, end = (b.first + b.count) * t->block_rows, n = t->dim[0];
     first = first < n ? first : n;
     return (share_t){ first, (end < n ? end : n) - first };
 }
 
-// ---- files -----------------------------------------------------------------------------------------
-
-static hid_t parallel_access(const comm_t *c)
-{
-    H5_OK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL)); // our one line says it
-    hid_t fapl = (hid_t)H5_OK(H5Pcreate(H5P_FILE_ACCESS));
-    H5_OK(H5Pset_fapl_mpio(fapl, c->all, MPI_INFO_NULL));
-    H5_OK(H5Pset_all_coll_metadata_ops(fapl, true));
-    H5_OK(H5Pset_coll_metadata_write(fapl, true));
-    H5_OK(H5Pset_alignment(fapl, ALIGNMENT, ALIGNMENT));
-    H5_OK(H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_LATEST)); // attributes beyond 64 KiB
-    return fapl;
-}
-
-static int keep(array_file_t *f, const comm_t *c, const char *path, hid_t file, const char *verb)
-{
-    *f = (array_file_t){ .comm = c, .file = file };
-    snprintf(f->path, sizeof f->path, "%s", path);
-    return file < 0 ? fail("%s: cannot be %s as HDF5", path, verb) : 0;
-}
-
-int array_create(array_file_t *f, const comm_t *c, const char *path)
-{
-    hid_t fapl = parallel_access(c), file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
-    H5_OK(H5Pclose(fapl));
-    return keep(f, c, path, file, "created");
-}
-
-int array_open(array_file_t *f, const comm_t *c, const char *path)
-{
-    hid_t fapl = parallel_access(c), file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    H5_OK(H5Pclose(fapl));
-    return keep(f, c, path, file, "read");
-}
-
-int array_close(array_file_t *f)
-{
-    herr_t bad = f->file > 0 ? H5Fclose(f->file) : 0;
-    f->file = 0;
-    return bad < 0 ? fail("%s: cannot be closed: is the disk full?", f->path) : 0;
-}
-
-bool array_exists(const array_file_t *f, const char *name)
-{
-    char part[256];
-    for (size_t i = 1; name[i - 1]; i++) { // H5Lexists wants every group on the way to exist
-        if (name[i] && name[i] != '/') continue;
-        CHECK(i < sizeof part, "the name %s is too long", name);
-        memcpy(part, name, i);
-        part[i] = 0;
-        if (H5Lexists(f->file, part, H5P_DEFAULT) <= 0) return false;
-        if (!name[i]) break;
-    }
-    return true;
-}
-
 // ---- checksums -------------------------------------------------------------------------------------
 
-// The checksums of this rank's blocks, completed to those of the whole array.
-static uint64_t *checksums(const array_file_t *f, const array_t *t, share_t rows, const void *mine)
+void array_sums(uint64_t *sum, const array_t *t, share_t rows, const void *mine)
 {
-    uint64_t *sum = alloc(n_blocks(t) + 1, sizeof *sum);
     size_t first = rows.count ? rows.first / t->block_rows : 0, n = 0, row = array_row_bytes(t);
     for (size_t r = 0; r < rows.count; r += t->block_rows, n++) {
         size_t count = rows.count - r < t->block_rows ? rows.count - r : t->block_rows;
         sum[first + n] = XXH3_64bits((const char *)mine + r * row, count * row);
     }
-    comm_complete(f->comm, sum, (share_t){ first, n }, sizeof *sum);
-    return sum;
 }
 
-// Rank 0: a scalar.
-static herr_t write_attribute(hid_t at, const char *key, hid_t type, int rank, const hsize_t n[],
-                              const void *value)
+// The checksums of this rank's blocks, completed to those of the whole array.
+static uint64_t *checksums(const array_file_t *f, const array_t *t, share_t rows, const void *mine)
 {
-    hid_t space = rank ? H5Screate_simple(rank, n, NULL) : H5Screate(H5S_SCALAR);
-    hid_t a = H5Acreate2(at, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t bad = a < 0 ? -1 : H5Awrite(a, type, value);
-    if (a >= 0 && H5Aclose(a) < 0) bad = -1;
-    H5_OK(H5Sclose(space));
-    return bad;
+    uint64_t *sum = alloc(array_blocks(t) + 1, sizeof *sum);
+    array_sums(sum, t, rows, mine);
+    comm_or(f->comm, sum, array_blocks(t));
+    return sum;
 }
 
 static herr_t write_checksums(hid_t d, const array_t *t, const uint64_t *sum)
 {
-    hsize_t n = n_blocks(t);
+    hsize_t n = array_blocks(t);
     uint64_t rows = t->block_rows;
-    if (write_attribute(d, "block_rows", H5T_NATIVE_UINT64, 0, NULL, &rows) < 0) return -1;
-    return n ? write_attribute(d, "xxh3", H5T_NATIVE_UINT64, 1, &n, sum) : 0;
+    if (array_put(d, "block_rows", H5T_NATIVE_UINT64, 0, NULL, &rows) < 0) return -1;
+    return n ? array_put(d, "xxh3", H5T_NATIVE_UINT64, 1, &n, sum) : 0;
 }
 
 // ---- rows ------------------------------------------------------------------------------------------
@@ -173,43 +110,61 @@ static herr_t move(hid_t d, const array_t *t, share_t rows, void *mine, transfer
     return bad;
 }
 
-int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine)
+static hid_t create(const array_file_t *f, const char *name, const array_t *t)
 {
-    hid_t lcpl = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
+    hid_t lcpl = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE)), dcpl = (hid_t)H5_OK(H5Pcreate(H5P_DATASET_CREATE));
     hid_t space = (hid_t)H5_OK(H5Screate_simple(t->rank, t->dim, NULL));
     H5_OK(H5Pset_create_intermediate_group(lcpl, 1));
-    hid_t d = H5Dcreate2(f->file, name, t->type, space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
+    H5_OK(H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY));
+    H5_OK(H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER));
+    hid_t d = H5Dcreate2(f->file, name, t->type, space, lcpl, dcpl, H5P_DEFAULT);
+    H5_OK(H5Sclose(space));
+    H5_OK(H5Pclose(dcpl));
+    H5_OK(H5Pclose(lcpl));
+    return d;
+}
+
+int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine)
+{
     uint64_t *sum = checksums(f, t, rows, mine);
+    comm_watch(f->comm, "writing %s", f->path);
+    hid_t d = create(f, name, t);
     bool bad = d < 0 || (!is_empty(t) && move(d, t, rows, (void *)mine, transfer_write) < 0);
     if (d >= 0 && write_checksums(d, t, sum) < 0) bad = true;
     if (d >= 0 && H5Dclose(d) < 0) bad = true;
+    comm_watched(f->comm);
     free(sum);
-    H5_OK(H5Sclose(space));
-    H5_OK(H5Pclose(lcpl));
     return bad ? fail("%s: %s cannot be written", f->path, name) : 0;
 }
 
-// Whether an attribute is one value of that class.  Reading one that is more would write behind its variable.
-static bool is_one(hid_t a, H5T_class_t class)
+// Where the dataset's bytes begin in the file; 0 where it has none.
+static uint64_t place(hid_t d)
 {
-    hid_t space = H5Aget_space(a), type = H5Aget_type(a);
-    bool one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == class;
-    if (type >= 0) H5_OK(H5Tclose(type));
-    if (space >= 0) H5_OK(H5Sclose(space));
-    return one;
+    haddr_t at = H5Dget_offset(d);
+    return at == HADDR_UNDEF ? 0 : at;
+}
+
+int array_lay(const array_file_t *f, const char *name, const array_t *t, const uint64_t *sum,
+              uint64_t *offset)
+{
+    hid_t d = create(f, name, t);
+    bool bad = d < 0 || write_checksums(d, t, sum) < 0;
+    if (d >= 0) *offset = place(d);
+    if (d >= 0 && H5Dclose(d) < 0) bad = true;
+    return bad || (!is_empty(t) && !*offset) ? fail("%s: %s cannot be laid out", f->path, name) : 0;
 }
 
 static int read_checksums(const array_file_t *f, hid_t d, const char *name, const array_t *t, uint64_t **sum)
 {
     uint64_t rows = 0;
     hid_t a = H5Aopen(d, "block_rows", H5P_DEFAULT);
-    bool bad = a < 0 || !is_one(a, H5T_INTEGER) || H5Aread(a, H5T_NATIVE_UINT64, &rows) < 0;
+    bool bad = a < 0 || !array_is_one(a, H5T_INTEGER) || H5Aread(a, H5T_NATIVE_UINT64, &rows) < 0;
     if (a >= 0) H5_OK(H5Aclose(a));
     if (bad) return fail("%s: %s has no checksums", f->path, name);
     if (rows != t->block_rows)
         return fail("%s: %s has checksums of %llu rows, wanted %zu", f->path, name, (unsigned long long)rows,
                     t->block_rows);
-    hsize_t n = n_blocks(t);
+    hsize_t n = array_blocks(t);
     *sum = alloc(n + 1, sizeof **sum);
     if (!n) return 0;
     a = H5Aopen(d, "xxh3", H5P_DEFAULT);
@@ -254,7 +209,9 @@ static bool has_type(hid_t d, hid_t wanted)
     return same;
 }
 
-int array_read(const array_file_t *f, const char *name, const array_t *want, share_t rows, void *mine)
+// Opens a dataset of the wanted shape and reads its checksums, array_blocks(want) of them; 0, or -1 after
+// fail().
+static int find(const array_file_t *f, const char *name, const array_t *want, hid_t *d, uint64_t **stored)
 {
     array_t found = *want;
     char a[128], b[128];
@@ -264,103 +221,43 @@ int array_read(const array_file_t *f, const char *name, const array_t *want, sha
         shape_text(b, sizeof b, want->rank, want->dim);
         return fail("%s: %s is %s, wanted %s", f->path, name, a, b);
     }
-    hid_t d = (hid_t)H5_OK(H5Dopen2(f->file, name, H5P_DEFAULT));
+    *d = (hid_t)H5_OK(H5Dopen2(f->file, name, H5P_DEFAULT));
+    if (!has_type(*d, want->type)) return fail("%s: %s holds numbers of another type", f->path, name);
+    return read_checksums(f, *d, name, want, stored);
+}
+
+int array_read(const array_file_t *f, const char *name, const array_t *want, share_t rows, void *mine)
+{
+    hid_t d = -1;
     uint64_t *stored = NULL, *sum = NULL;
-    int bad = has_type(d, want->type) ? read_checksums(f, d, name, want, &stored)
-                                      : fail("%s: %s holds numbers of another type", f->path, name);
-    bool lost = !bad && !is_empty(want) && move(d, want, rows, mine, transfer_read) < 0;
-    // Collective, so also where reading failed: it may have failed on this rank alone.  The others then miss
-    // its sums.
-    if (!bad) sum = checksums(f, want, rows, mine);
+    comm_watch(f->comm, "opening %s of %s", name, f->path);
+    int bad = find(f, name, want, &d, &stored);
+    comm_watched(f->comm);
+    bool is_sound = !comm_any(f->comm, bad);
+    comm_watch(f->comm, "reading %s of %s", name, f->path);
+    bool lost = is_sound && !is_empty(want) && move(d, want, rows, mine, transfer_read) < 0;
+    comm_watched(f->comm);
+    // Reading may have failed on this rank alone.  The others then miss its sums.
+    if (is_sound) sum = checksums(f, want, rows, mine);
     if (lost) bad = fail("%s: %s cannot be read", f->path, name);
-    for (size_t i = 0; !bad && i < n_blocks(want); i++)
+    for (size_t i = 0; is_sound && !bad && i < array_blocks(want); i++)
         if (sum[i] != stored[i]) bad = fail("%s: %s, block %zu has a wrong checksum", f->path, name, i);
     free(sum);
     free(stored);
-    H5_OK(H5Dclose(d));
+    if (d >= 0) H5_OK(H5Dclose(d));
+    if (!comm_any(f->comm, bad)) return 0;
+    return bad ? -1 : fail("%s", ""); // another rank has the text
+}
+
+int array_check(const array_file_t *f, const char *name, const array_t *want, const uint64_t *sum,
+                uint64_t offset)
+{
+    hid_t d = -1;
+    uint64_t *stored = NULL;
+    int bad = find(f, name, want, &d, &stored);
+    if (!bad && (place(d) != offset || memcmp(stored, sum, array_blocks(want) * sizeof *sum)))
+        bad = fail("%s: %s is not described as it was written", f->path, name);
+    free(stored);
+    if (d >= 0) H5_OK(H5Dclose(d));
     return bad;
-}
-
-// ---- attributes ------------------------------------------------------------------------------------
-
-// The object of that name, made as a group if it is not there.
-static hid_t object(const array_file_t *f, const char *name)
-{
-    if (strcmp(name, "/") == 0 || array_exists(f, name)) return H5Oopen(f->file, name, H5P_DEFAULT);
-    hid_t lcpl = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
-    H5_OK(H5Pset_create_intermediate_group(lcpl, 1));
-    hid_t g = H5Gcreate2(f->file, name, lcpl, H5P_DEFAULT, H5P_DEFAULT);
-    H5_OK(H5Pclose(lcpl));
-    return g;
-}
-
-static int put(const array_file_t *f, const char *name, const char *key, hid_t type, int rank,
-               const hsize_t n[], const void *value)
-{
-    hid_t o = object(f, name);
-    bool bad = o < 0 || write_attribute(o, key, type, rank, n, value) < 0;
-    if (o >= 0 && H5Oclose(o) < 0) bad = true;
-    return bad ? fail("%s: attribute %s of %s cannot be written", f->path, key, name) : 0;
-}
-
-int array_put_long(const array_file_t *f, const char *name, const char *key, long value)
-{
-    return put(f, name, key, H5T_NATIVE_LONG, 0, NULL, &value);
-}
-
-int array_put_double(const array_file_t *f, const char *name, const char *key, double value)
-{
-    return put(f, name, key, H5T_NATIVE_DOUBLE, 0, NULL, &value);
-}
-
-int array_put_half(const array_file_t *f, const char *name, const sides_t *half, int regions)
-{
-    hsize_t n[] = { (hsize_t)regions, 2 };
-    bool one = half->given == 1 && half->side[0][0] == half->side[0][1];
-    return put(f, name, "half", H5T_NATIVE_DOUBLE, one ? 0 : 2, n, half->side);
-}
-
-int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value)
-{
-    hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
-    H5_OK(H5Tset_size(type, strlen(value) + 1));
-    H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
-    int bad = put(f, name, key, type, 0, NULL, value);
-    H5_OK(H5Tclose(type));
-    return bad;
-}
-
-static int get(const array_file_t *f, const char *name, const char *key, hid_t type, void *value)
-{
-    hid_t o = array_exists(f, name) || strcmp(name, "/") == 0 ? H5Oopen(f->file, name, H5P_DEFAULT) : -1;
-    hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
-    bool bad = a < 0 || !is_one(a, H5Tget_class(type)) || H5Aread(a, type, value) < 0;
-    if (a >= 0) H5_OK(H5Aclose(a));
-    if (o >= 0) H5_OK(H5Oclose(o));
-    return bad ? fail("%s: %s has no attribute %s", f->path, name, key) : 0;
-}
-
-int array_get_long(const array_file_t *f, const char *name, const char *key, long *value)
-{
-    return get(f, name, key, H5T_NATIVE_LONG, value);
-}
-
-int array_get_double(const array_file_t *f, const char *name, const char *key, double *value)
-{
-    return get(f, name, key, H5T_NATIVE_DOUBLE, value);
-}
-
-int array_get_text(const array_file_t *f, const char *name, const char *key, char **value)
-{
-    hid_t o = array_exists(f, name) || strcmp(name, "/") == 0 ? H5Oopen(f->file, name, H5P_DEFAULT) : -1;
-    hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
-    hid_t type = a >= 0 ? H5Aget_type(a) : -1;
-    size_t n = type >= 0 ? H5Tget_size(type) : 0;
-    bool bad = n == 0 || n > TEXT_MAX || !is_one(a, H5T_STRING) || H5Tis_variable_str(type) != 0;
-    *value = bad ? NULL : alloc(n + 1, 1);
-    bad = bad || H5Aread(a, type, *value) < 0;
-    if (type >= 0) H5_OK(H5Tclose(type));
-    if (a >= 0) H5_OK(H5Aclose(a));
-    if (o >= 0) H5_OK(H5Oclose(o));
-    return bad ? fail("%s: %s has no text attribute %s", f->path, name, key) : 0;
 }

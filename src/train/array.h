@@ -30,6 +30,9 @@ array_t array_of(hid_t type, int rank, const int dim[]);
 // The rows of this rank where every rank could hold any: whole blocks, evenly.
 share_t array_share(const array_t *t, const comm_t *c);
 size_t array_row_bytes(const array_t *t);
+size_t array_blocks(const array_t *t); // checksums of the whole array
+// The checksums of the blocks that `mine` holds, at their places among those of the whole array.
+void array_sums(uint64_t *sum, const array_t *t, share_t rows, const void *mine);
 
 // Collective.  0, or -1 after fail().
 int array_create(array_file_t *f, const comm_t *c, const char *path);
@@ -39,13 +42,25 @@ int array_close(array_file_t *f);
 // Writes this rank's `rows` of dataset `name`, with intermediate groups and checksums.  Collective; 0, or -1
 // after fail().
 int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine);
-// Reads this rank's `rows`, compares shape and checksums.  Collective; 0, or -1 after fail() on ranks that
-// found a fault.
+// Reads this rank's `rows`, compares shape and checksums.  Collective; 0, or -1 on all ranks after fail() on
+// those that found a fault.
 int array_read(const array_file_t *f, const char *name, const array_t *t, share_t rows, void *mine);
+// The same in two parts, by one rank on a file of its own (array_create_alone): an empty dataset with its
+// checksums, and where in the file its bytes belong; whether a file holds it so.  0, or -1 after fail().
+int array_create_alone(array_file_t *f, const comm_t *c, const char *path);
+int array_open_alone(array_file_t *f, const comm_t *c, const char *path);
+int array_lay(const array_file_t *f, const char *name, const array_t *t, const uint64_t *sum,
+              uint64_t *offset);
+int array_check(const array_file_t *f, const char *name, const array_t *t, const uint64_t *sum,
+                uint64_t offset);
 bool array_exists(const array_file_t *f, const char *name);
 // The shape of a dataset; 0, or -1 after fail().
 int array_shape(const array_file_t *f, const char *name, array_t *t);
 
+// An attribute of an open object; rank 0: a scalar.
+herr_t array_put(hid_t at, const char *key, hid_t type, int rank, const hsize_t n[], const void *value);
+// Whether an attribute is one value of that class.  Reading one that is more would write behind its variable.
+bool array_is_one(hid_t a, H5T_class_t class);
 // Attributes of the group or dataset `name`.  Collective.
 int array_put_long(const array_file_t *f, const char *name, const char *key, long value);
 int array_put_double(const array_file_t *f, const char *name, const char *key, double value);

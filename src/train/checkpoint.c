@@ -7,19 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
-
 enum { VERSION = 1 };
 // Whatever a file says: the run behind it ends before train.pairs' largest value.
 static const int64_t STEPS_MAX = 1000000000000;
 static const char FORMAT[] = "dagan-checkpoint";
 
-typedef enum { DIRECTION_WRITE, DIRECTION_READ } direction_t;
-
-// A pass over everything in the file in one direction: each part is named once, for writing and for reading.
+// A pass over everything in the file, into it or out of it: each part is named once for both.
 typedef struct {
+    save_t *save; // NULL: reading
     array_file_t file;
-    direction_t direction;
     const comm_t *comm;
     int bad;
 } pass_t;
@@ -29,10 +25,10 @@ typedef struct {
 // Rows spread over ranks.
 static void pass_rows(pass_t *p, const char *name, const array_t *t, share_t rows, void *mine)
 {
-    if (p->direction == DIRECTION_WRITE)
-        p->bad |= array_write(&p->file, name, t, rows, mine);
-    else
-        p->bad |= array_read(&p->file, name, t, rows, mine);
+    if (p->save)
+        memcpy(save_add(p->save, name, t, rows), mine, rows.count * array_row_bytes(t));
+    else if (!p->bad)
+        p->bad = array_read(&p->file, name, t, rows, mine);
 }
 
 // Rows that every rank holds: each moves its share, readers complete theirs from the others.
@@ -41,7 +37,15 @@ static void pass_copies(pass_t *p, const char *name, const array_t *t, void *all
     share_t rows = array_share(t, p->comm);
     size_t row = array_row_bytes(t);
     pass_rows(p, name, t, rows, (char *)all + rows.first * row);
-    if (p->direction == DIRECTION_READ) comm_complete(p->comm, all, rows, row);
+    if (!p->save && !p->bad) comm_complete(p->comm, all, rows, row);
+}
+
+static void read_view(pass_t *p, const char *name, const array_t *t, const view_t *v, float *array)
+{
+    float *copy = alloc(v->n, sizeof *copy);
+    pass_copies(p, name, t, copy);
+    if (!p->bad) view_from_file(v, array, copy, 0, v->shape[0]);
+    free(copy);
 }
 
 // One view of a parameter array, in PyTorch's shape; "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight +
@@ -51,17 +55,13 @@ static void pass_view(pass_t *p, const char *prefix, const char *suffix, const v
     char name[2 * VIEW_NAME_MAX];
     array_t t = array_of(H5T_NATIVE_FLOAT, v->rank, v->shape);
     share_t rows = array_share(&t, p->comm);
-    float *copy = alloc(v->n, sizeof *copy);
     snprintf(name, sizeof name, "%s/%s%s", prefix, v->name, suffix);
     for (char *c = name + strlen(prefix); *c; c++)
         if (*c == '.') *c = '/';
-    if (p->direction == DIRECTION_WRITE) view_to_file(v, copy, array, 0, v->shape[0]);
-    pass_rows(p, name, &t, rows, copy + rows.first * view_row(v));
-    if (p->direction == DIRECTION_READ) {
-        comm_complete(p->comm, copy, rows, view_row(v) * sizeof *copy);
-        view_from_file(v, array, copy, 0, v->shape[0]);
-    }
-    free(copy);
+    if (p->save)
+        view_to_file(v, save_add(p->save, name, &t, rows), array, (int)rows.first, (int)rows.count);
+    else
+        read_view(p, name, &t, v, array);
 }
 
 static void pass_params(pass_t *p, params_t *params, bool has_ema)
@@ -74,7 +74,7 @@ static void pass_params(pass_t *p, params_t *params, bool has_ema)
         pass_view(p, "/optimizer", "/m", v, params->m);
         pass_view(p, "/optimizer", "/v", v, params->v);
     }
-    if (p->direction == DIRECTION_READ) params_changed(params);
+    if (!p->save) params_changed(params);
 }
 
 static void pass_attention(pass_t *p, const char *domain, attention_map_t *a)
@@ -111,11 +111,13 @@ static void pass_state(pass_t *p, trainer_t *tr)
             x[UPDATES + s * PARAMS_NETS_MAX + i] = sides[s]->net[i].updates;
     array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
     pass_copies(p, "/state/counters", &t, x);
-    if (p->direction == DIRECTION_WRITE || p->bad) return;
-    for (int i = 0; i < N; i++)
-        if (x[i] < 0 || x[i] > (i == STEP ? STEPS_MAX : x[STEP]))
+    if (p->save || p->bad) return;
+    for (int i = 0; i < N && !p->bad; i++) { // each step may be skipped twice, by F and by D
+        int64_t most = i == STEP ? STEPS_MAX : 2 * x[STEP];
+        if (x[i] < 0 || x[i] > most)
             p->bad = fail("%s: /state/counters: number %d is %lld, wanted 0 to %lld", p->file.path, i,
-                          (long long)x[i], (long long)(i == STEP ? STEPS_MAX : x[STEP]));
+                          (long long)x[i], (long long)most);
+    }
     if (p->bad) return;
     tr->step = x[STEP];
     tr->gan_steps = x[GAN_STEPS];
@@ -131,9 +133,9 @@ static void pass_best(pass_t *p, trainer_t *tr)
     double x[] = { tr->best_figure, (double)tr->best_step };
     array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ 2 });
     if (tr->conf->checkpoint.best == BEST_NONE || p->bad) return;
-    if (p->direction == DIRECTION_READ && !array_exists(&p->file, "/state/best")) return;
+    if (!p->save && !comm_any(p->comm, array_exists(&p->file, "/state/best"))) return;
     pass_copies(p, "/state/best", &t, x);
-    if (p->direction == DIRECTION_WRITE || p->bad) return;
+    if (p->save || p->bad) return;
     if (isnan(x[0]) || !(x[1] >= 0 && x[1] <= (double)tr->step)) {
         p->bad = fail("%s: /state/best: found %g at step %g, wanted a figure of a step up to %ld",
                       p->file.path, x[0], x[1], tr->step);
@@ -143,14 +145,27 @@ static void pass_best(pass_t *p, trainer_t *tr)
     tr->best_step = (long)x[1];
 }
 
+// Absent where a run without faults was written by an older program.
+static void pass_faults(pass_t *p, trainer_t *tr)
+{
+    enum { ROLLBACKS, D_FINITE, N };
+    int64_t x[N] = { tr->rollbacks, tr->d_finite };
+    array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
+    if (!p->save && !comm_any(p->comm, array_exists(&p->file, "/state/faults"))) return;
+    pass_copies(p, "/state/faults", &t, x);
+    if (p->save || p->bad) return;
+    tr->rollbacks = tr->rollbacks_kept = x[ROLLBACKS];
+    tr->d_finite = x[D_FINITE];
+}
+
 // Of a run that has made `step` steps.
 static void pass_metrics(pass_t *p, metrics_t *m, long step)
 {
     char name[64];
     array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ (int)m->n_rows });
     size_t columns = (size_t)m->n_columns;
-    if (p->direction == DIRECTION_READ) {
-        p->bad |= array_shape(&p->file, "/metrics/step", &t);
+    if (!p->save) {
+        if (!p->bad) p->bad = comm_any(p->comm, array_shape(&p->file, "/metrics/step", &t));
         if (!p->bad && (t.rank != 1 || t.dim[0] > (hsize_t)step || t.dim[0] > INT_MAX))
             p->bad = fail("%s: /metrics/step has %llu rows, wanted at most one for each of %ld steps",
                           p->file.path, (unsigned long long)t.dim[0], step);
@@ -163,7 +178,7 @@ static void pass_metrics(pass_t *p, metrics_t *m, long step)
     for (size_t c = 0; c < columns; c++) {
         snprintf(name, sizeof name, "/metrics/%s", m->name[c]);
         // A loss that this run has and the one before had not keeps zeros for its past.
-        if (p->direction == DIRECTION_READ && !array_exists(&p->file, name)) continue;
+        if (!p->save && !comm_any(p->comm, array_exists(&p->file, name))) continue;
         for (size_t r = 0; r < m->n_rows; r++) column[r] = m->row[r * columns + c];
         pass_copies(p, name, &t, column);
         for (size_t r = 0; r < m->n_rows; r++) m->row[r * columns + c] = column[r];
@@ -175,6 +190,7 @@ static void pass_all(pass_t *p, trainer_t *tr)
 {
     pass_state(p, tr);
     pass_best(p, tr);
+    pass_faults(p, tr);
     pass_params(p, &tr->model.f, true);
     pass_params(p, &tr->model.d, false);
     pass_attention(p, "source", &tr->seen_s);
@@ -194,8 +210,9 @@ void labels_text(char *text, size_t size, const config_t *conf)
                                i ? ", " : "", conf->labels[i].name, conf->labels[i].region);
 }
 
-static int put_attributes(const array_file_t *f, const trainer_t *tr)
+static int put_attributes(const array_file_t *f, const void *trainer)
 {
+    const trainer_t *tr = trainer;
     const config_t *conf = tr->conf;
     static const char *const domain[] = { "/attention/source", "/attention/target" };
     char *yaml = config_yaml(conf), regions[CONF_TEXT_MAX];
@@ -233,71 +250,30 @@ static int check_format(const array_file_t *f)
     return bad;
 }
 
-// ---- files -------------------------------------------------------------------------------------------
+// ---- files -----------------------------------------------------------------------------------------
 
-bool checkpoint_agree(const comm_t *c, int bad)
+int checkpoint_lay_out(trainer_t *tr, save_t *save)
 {
-    double any = bad != 0;
-    comm_max(c, &any, 1);
-    return any > 0;
-}
-
-int checkpoint_save(trainer_t *tr, const char *path)
-{
-    pass_t p = { .direction = DIRECTION_WRITE, .comm = tr->comm };
-    p.bad = array_create(&p.file, tr->comm, path);
-    if (checkpoint_agree(tr->comm, p.bad)) return -1;
+    pass_t p = { .save = save, .comm = tr->comm };
     pass_all(&p, tr);
-    p.bad |= put_attributes(&p.file, tr);
-    p.bad |= array_close(&p.file);
-    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
+    return save_lay_out(save, put_attributes, tr);
 }
-
-int checkpoint_verify(const trainer_t *tr, const char *path)
-{
-    trainer_t copy = *tr;
-    pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
-    params_t *sides[] = { &copy.model.f, &copy.model.d };
-    copy.metrics.row = NULL;
-    copy.metrics.n_rows = copy.metrics.capacity = 0;
-    for (int s = 0; s < 2; s++)
-        sides[s]->w = sides[s]->m = sides[s]->v = sides[s]->ema = alloc(sides[s]->n, sizeof(float));
-    copy.seen_s.centres = alloc(copy.seen_s.mine.count * (size_t)copy.seen_s.regions * 2 + 1, sizeof(float));
-    copy.seen_t.centres = alloc(copy.seen_t.mine.count * (size_t)copy.seen_t.regions * 2 + 1, sizeof(float));
-    copy.seen_s.step = alloc(copy.seen_s.mine.count + 1, sizeof(int64_t));
-    copy.seen_t.step = alloc(copy.seen_t.mine.count + 1, sizeof(int64_t));
-    copy.pool.s = copy.pool.t =
-        alloc((size_t)copy.pool.samples * (size_t)copy.pool.depth * copy.pool.image + 1, sizeof(float));
-
-    p.bad = array_open(&p.file, tr->comm, path);
-    if (!checkpoint_agree(tr->comm, p.bad)) {
-        pass_all(&p, &copy);
-        p.bad |= check_format(&p.file);
-        p.bad |= array_close(&p.file);
-    }
-    free(copy.pool.s);
-    free(copy.seen_t.step);
-    free(copy.seen_s.step);
-    free(copy.seen_t.centres);
-    free(copy.seen_s.centres);
-    for (int s = 0; s < 2; s++) free(sides[s]->w);
-    free(copy.metrics.row);
-    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
-}
-
-// ---- resume ----------------------------------------------------------------------------------------
 
 int checkpoint_load(trainer_t *tr, const char *path)
 {
-    pass_t p = { .direction = DIRECTION_READ, .comm = tr->comm };
-    if (checkpoint_agree(tr->comm, hdf5_inspect(tr->comm, path, "/"))) return -1;
+    pass_t p = { .comm = tr->comm };
+    p.bad = hdf5_inspect(tr->comm, path, "/");
+    if (comm_any(tr->comm, p.bad)) return p.bad;
     p.bad = array_open(&p.file, tr->comm, path);
-    if (checkpoint_agree(tr->comm, p.bad)) return -1;
+    if (comm_any(tr->comm, p.bad)) {
+        array_close(&p.file);
+        return p.bad;
+    }
     p.bad = check_format(&p.file);
-    if (!p.bad) pass_all(&p, tr);
+    if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
-    p.bad |= array_close(&p.file);
-    return checkpoint_agree(tr->comm, p.bad) ? -1 : 0;
+    if (array_close(&p.file)) p.bad = -1;
+    return p.bad;
 }
 
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
@@ -306,7 +282,10 @@ int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
     char *yaml = NULL;
     if (comm_agree(c, hdf5_inspect(c, path, "/"), error_text())) return -1;
     int bad = array_open(&f, c, path);
-    if (comm_agree(c, bad, error_text())) return -1;
+    if (comm_agree(c, bad, error_text())) {
+        array_close(&f);
+        return -1;
+    }
     bad = check_format(&f) || array_get_text(&f, "/", "config", &yaml) ||
           config_parse(conf, path, yaml, strlen(yaml), NULL, 0);
     free(yaml);
@@ -316,9 +295,12 @@ int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
 
 int checkpoint_model(const comm_t *c, const char *path, model_t *m)
 {
-    pass_t p = { .direction = DIRECTION_READ, .comm = c };
+    pass_t p = { .comm = c };
     p.bad = array_open(&p.file, c, path);
-    if (comm_agree(c, p.bad, error_text())) return -1;
+    if (comm_agree(c, p.bad, error_text())) {
+        array_close(&p.file);
+        return -1;
+    }
     for (int i = 0; i < m->f.n_views; i++) pass_view(&p, "/ema", "", &m->f.view[i], m->f.ema);
     p.bad |= array_close(&p.file);
     return comm_agree(c, p.bad, error_text()) ? -1 : 0;

@@ -3,13 +3,12 @@
 #define DAGAN_TRAIN_CHECKPOINT_H
 
 #include "dagan/train.h"
+#include "save.h"
 
-// Collective; 0, or -1 on all ranks after fail() on those that found a fault.
-int checkpoint_save(trainer_t *tr, const char *path);
-// Reads every array back into scratch copies: what the disk holds, not what we meant to write.
-int checkpoint_verify(const trainer_t *tr, const char *path);
+// Copies everything into `save` and lays the file out.  Collective; 0, or -1 on all ranks after fail() on
+// one.
+int checkpoint_lay_out(trainer_t *tr, save_t *save);
+// Collective; 0 on all ranks, or -1 on some, after fail().
 int checkpoint_load(trainer_t *tr, const char *path);
-// True on all ranks if `bad` is on any; prints nothing.  Collective.
-bool checkpoint_agree(const comm_t *c, int bad);
 
 #endif

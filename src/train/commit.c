@@ -1,7 +1,7 @@
 // How a checkpoint becomes the newest one, and how a run finds it again.
 //
-// Write to *.tmp, close, fsync, read everything back against its checksums, rename, fsync the folder, move
-// latest.h5. Until the last rename the older files are the truth; after it the new one is.
+// Write to *.tmp, fsync, read everything back, rename, fsync the folder, move latest.h5. Until the last
+// rename the older files are the truth; after it the new one is.
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,15 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint.h"
 
-enum { PATH_TEXT = 2 * CONF_TEXT_MAX, KEPT_MAX = 4096 };
+enum { PATH_TEXT = 2 * CONF_TEXT_MAX };
 
-static int sync_path(const char *path)
+static int sync_folder(const char *path)
 {
-    int fd = open(path, O_RDONLY);
+    int fd = open(path, O_RDONLY | O_DIRECTORY);
     if (fd < 0 || fsync(fd)) {
         int why = errno;
         if (fd >= 0) close(fd);
@@ -26,37 +27,80 @@ static int sync_path(const char *path)
     return close(fd) ? fail("%s: %s", path, strerror(errno)) : 0;
 }
 
-static int by_name(const void *a, const void *b)
+// ---- the files of a run directory ------------------------------------------------------------------
+
+// The step in "ckpt-00000200.h5" + `end`, -1 where the name is another.
+static long step_of(const char *name, const char *end)
 {
-    return strcmp(*(char *const *)b, *(char *const *)a); // newest first: steps have leading zeros
+    char *rest;
+    if (strncmp(name, "ckpt-", 5) || name[5] < '0' || name[5] > '9') return -1;
+    long step = strtol(name + 5, &rest, 10);
+    return strcmp(rest, end) ? -1 : step;
 }
 
-// The checkpoints of a folder, newest first.  To be released with free_names().
-static int list(const char *dir, char **names)
+static int is_checkpoint(const struct dirent *e)
 {
-    DIR *d = opendir(dir);
-    int n = 0;
-    if (!d) return 0;
-    for (struct dirent *e; (e = readdir(d)) && n < KEPT_MAX;) {
-        size_t length = strlen(e->d_name);
-        if (strncmp(e->d_name, "ckpt-", 5) || length < 8 || strcmp(e->d_name + length - 3, ".h5")) continue;
-        names[n] = strdup(e->d_name);
-        CHECK(names[n], "no memory for a file name");
-        n++;
-    }
-    closedir(d);
-    qsort(names, (size_t)n, sizeof *names, by_name);
-    return n;
+    return step_of(e->d_name, ".h5") >= 0;
 }
 
-static void drop_old(const char *dir, int keep)
+static int newest_first(const struct dirent **a, const struct dirent **b)
 {
-    char *names[KEPT_MAX], path[PATH_TEXT];
-    int n = list(dir, names);
-    for (int i = 0; i < n; i++) {
-        if (i >= keep && snprintf(path, sizeof path, "%s/%s", dir, names[i]) < (int)sizeof path) unlink(path);
-        free(names[i]);
+    long x = step_of((*a)->d_name, ".h5"), y = step_of((*b)->d_name, ".h5");
+    return (y > x) - (y < x);
+}
+
+// The checkpoints of a folder, newest first, or -1 after fail().  To be released by free_names().
+static int list(const char *dir, struct dirent ***names)
+{
+    int n = scandir(dir, names, is_checkpoint, newest_first);
+    return n < 0 ? fail("%s: %s", dir, strerror(errno)) : n;
+}
+
+static void free_names(struct dirent **names, int n)
+{
+    for (int i = 0; i < n; i++) free(names[i]);
+    if (n >= 0) free(names);
+}
+
+// Those beyond the newest `keep` go.  Files of later steps are of another history: left from before --resume
+// of an older file, or passed over as damaged.  They make way, or the next start would take them for this
+// run's newest.
+static int drop_old(const char *dir, long step, int keep)
+{
+    struct dirent **names;
+    char path[PATH_TEXT], aside[PATH_TEXT + 8];
+    int n = list(dir, &names), kept = 0, bad = n < 0;
+    for (int i = 0; i < n && !bad; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
+        snprintf(aside, sizeof aside, "%s.aside", path);
+        if (step_of(names[i]->d_name, ".h5") > step)
+            bad = rename(path, aside);
+        else if (++kept > keep)
+            bad = unlink(path);
+        if (bad) fail("%s: %s", path, strerror(errno));
     }
+    free_names(names, n);
+    return bad;
+}
+
+static int is_orphan(const struct dirent *e)
+{
+    return step_of(e->d_name, ".h5.tmp") >= 0 || strcmp(e->d_name, "latest.h5.tmp") == 0 ||
+           strcmp(e->d_name, "best.h5.tmp") == 0;
+}
+
+int checkpoint_clean(const char *dir)
+{
+    struct dirent **names;
+    char path[PATH_TEXT];
+    int n = scandir(dir, &names, is_orphan, alphasort),
+        bad = n < 0 ? fail("%s: %s", dir, strerror(errno)) : 0;
+    for (int i = 0; i < n && !bad; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
+        if (unlink(path) && errno != ENOENT) bad = fail("%s: %s", path, strerror(errno));
+    }
+    free_names(names, n);
+    return bad;
 }
 
 // latest.h5 is a link beside the files; it changes by rename, so it always names a whole one.
@@ -65,75 +109,138 @@ static int point_latest(const char *dir, const char *name)
     char link[PATH_TEXT], fresh[PATH_TEXT];
     snprintf(link, sizeof link, "%s/latest.h5", dir);
     snprintf(fresh, sizeof fresh, "%s/latest.h5.tmp", dir);
-    unlink(fresh);
+    if (unlink(fresh) && errno != ENOENT) return fail("%s: %s", fresh, strerror(errno));
     if (symlink(name, fresh) || rename(fresh, link)) return fail("%s: %s", link, strerror(errno));
+    return sync_folder(dir);
+}
+
+// ---- writing ---------------------------------------------------------------------------------------
+
+static void paths(const saving_t *s, const char *dir, char path[PATH_TEXT], char tmp[PATH_TEXT])
+{
+    snprintf(path, PATH_TEXT, "%s/%s", dir, s->name);
+    snprintf(tmp, PATH_TEXT, "%s/%s.tmp", dir, s->name);
+}
+
+static int commit(const saving_t *s, const char *dir, int keep)
+{
+    char path[PATH_TEXT], tmp[PATH_TEXT];
+    paths(s, dir, path, tmp);
+    if (save_check(s->save)) return -1;
+    if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
+    if (sync_folder(dir)) return -1;
+    if (!s->is_latest) return 0;
+    return point_latest(dir, s->name) ? -1 : drop_old(dir, s->step, keep);
+}
+
+static int begin_as(trainer_t *tr, const char *dir, const char *name, bool is_latest, bool by_thread)
+{
+    char path[PATH_TEXT], tmp[PATH_TEXT];
+    saving_t *s = &tr->saving;
+    double began = now();
+    CHECK(!s->save, "a checkpoint is being written already");
+    if (trainer_settle(tr)) return -1;
+    *s = (saving_t){ .step = tr->step, .rollbacks = tr->rollbacks, .is_latest = is_latest, .began = began };
+    snprintf(s->name, sizeof s->name, "%s", name);
+    paths(s, dir, path, tmp);
+    comm_at("%s", name);
+    s->save = save_new(tr->comm, tmp);
+    attention_exchange(&tr->seen_s, tr->comm);
+    attention_exchange(&tr->seen_t, tr->comm);
+    s->bad = checkpoint_lay_out(tr, s->save);
+    if (!s->bad) save_write(s->save, by_thread);
+    s->stood = now() - began;
     return 0;
 }
 
-static int commit(const char *dir, const char *tmp, const char *path, const char *name, bool is_latest)
+int checkpoint_begin(trainer_t *tr, const char *dir, bool by_thread)
 {
-    if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
-    if (sync_path(dir)) return -1;
-    if (!is_latest) return 0;
-    return point_latest(dir, name) || sync_path(dir) ? -1 : 0;
+    char name[64];
+    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
+    return begin_as(tr, dir, name, true, by_thread);
 }
 
-static int write_as(trainer_t *tr, const char *dir, const char *name, bool is_latest)
+bool checkpoint_is_over(const trainer_t *tr)
+{
+    return !tr->saving.save || tr->saving.bad || save_is_over(tr->saving.save);
+}
+
+int checkpoint_end(trainer_t *tr, const char *dir)
 {
     char path[PATH_TEXT], tmp[PATH_TEXT];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    snprintf(tmp, sizeof tmp, "%s/%s.tmp", dir, name);
-    if (trainer_settle(tr)) return -1;
-    attention_exchange(&tr->seen_s, tr->comm);
-    attention_exchange(&tr->seen_t, tr->comm);
-    int bad = checkpoint_save(tr, tmp);
-    if (!bad && tr->comm->rank == 0) bad = sync_path(tmp);
-    bad = checkpoint_agree(tr->comm, bad) || checkpoint_verify(tr, tmp);
-    if (!bad && tr->comm->rank == 0) {
-        bad = commit(dir, tmp, path, name, is_latest);
-        if (!bad && is_latest) drop_old(dir, tr->conf->checkpoint.keep);
-    }
-    if (bad && tr->comm->rank == 0) unlink(tmp);
-    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+    saving_t *s = &tr->saving;
+    struct stat file;
+    double began = now();
+    bool is_last = s->step == tr->step && (tr->stop || tr->step >= tr->plan.steps);
+    bool goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE && !is_last,
+         is_first = tr->comm->rank == 0;
+    const char *before = goes_on ? "training goes on without a checkpoint: " : "";
+    if (!s->save) return 0;
+    paths(s, dir, path, tmp);
+    comm_at("%s", s->name);
+    // One rank's trouble is everyone's; then rank 0's with the commit.
+    bool bad = comm_tell(tr->comm, s->bad || save_wait(s->save), before, error_text());
+    if (!bad)
+        bad =
+            comm_tell(tr->comm, is_first && commit(s, dir, tr->conf->checkpoint.keep), before, error_text());
+    if (bad && is_first) unlink(tmp); // it may not be there
+    if (!bad && is_first && stat(path, &file) == 0) s->bytes = (double)file.st_size;
+    s->written = save_written(s->save) - s->began;
+    save_free(s->save);
+    s->save = NULL;
+    s->is_kept = !bad;
+    s->stood += now() - began;
+    s->took = now() - s->began;
+    if (!bad && s->is_latest) tr->rollbacks_kept = s->rollbacks;
+    return bad && !goes_on ? -1 : 0;
 }
 
 int checkpoint_write(trainer_t *tr, const char *dir)
 {
-    char name[64];
-    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
-    return write_as(tr, dir, name, true);
+    return checkpoint_end(tr, dir) || checkpoint_begin(tr, dir, false) || checkpoint_end(tr, dir) ? -1 : 0;
 }
 
 int checkpoint_write_best(trainer_t *tr, const char *dir)
 {
-    return write_as(tr, dir, "best.h5", false);
+    return checkpoint_end(tr, dir) || begin_as(tr, dir, "best.h5", false, false) || checkpoint_end(tr, dir)
+               ? -1
+               : 0;
 }
 
 // ---- resume -----------------------------------------------------------------------------------------
 
-int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found)
+static int resume_newest(trainer_t *tr, const char *dir, bool *found)
 {
     const comm_t *c = tr->comm;
-    char *names[KEPT_MAX], file[PATH_TEXT];
+    struct dirent **names = NULL;
+    char file[PATH_TEXT];
     int n = 0;
-    *found = false;
-    if (path) {
-        int bad = checkpoint_load(tr, path);
-        *found = !bad;
-        return comm_agree(c, bad, error_text()) ? -1 : 0;
-    }
-    if (c->rank == 0) n = list(dir, names); // one rank looks, so that all see the same files
+    if (c->rank == 0) n = list(dir, &names); // one rank looks, so that all see the same files
     comm_bcast(c, &n, sizeof n, 0);
-    for (int i = 0; i < n; i++) {
-        if (c->rank == 0) snprintf(file, sizeof file, "%s/%s", dir, names[i]);
+    if (comm_agree(c, n < 0, error_text())) return -1;
+    for (int i = 0; i < n && !*found; i++) {
+        if (c->rank == 0) snprintf(file, sizeof file, "%s/%s", dir, names[i]->d_name);
         comm_bcast(c, file, sizeof file, 0);
-        if (*found) continue;
-        *found = checkpoint_load(tr, file) == 0;
-        if (!*found && c->rank == 0) fprintf(stderr, "dagan_mpi: passed over %s\n", error_text());
+        *found = !comm_tell(c, checkpoint_load(tr, file), "passed over ", error_text());
+        if (*found && c->rank == 0 && point_latest(dir, names[i]->d_name))
+            fprintf(stderr, "dagan_mpi: %s\n", error_text()); // the file is in use all the same
     }
-    for (int i = 0; i < n && c->rank == 0; i++) free(names[i]);
+    if (c->rank == 0) free_names(names, n);
     // A file that failed half-way may have left its numbers behind: never go on from a mixture.
     bool none = n > 0 && !*found;
     if (none) fail("%s: none of its %d checkpoints can be used; --fresh starts anew", dir, n);
     return comm_agree(c, none, error_text()) ? -1 : 0;
+}
+
+int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found)
+{
+    int bad = 0;
+    *found = false;
+    comm_at("the start");
+    if (path)
+        *found = !(bad = comm_agree(tr->comm, checkpoint_load(tr, path), error_text()));
+    else
+        bad = resume_newest(tr, dir, found);
+    if (*found) trainer_reseed(tr);
+    return bad ? -1 : 0;
 }

@@ -201,7 +201,10 @@ int dump_step(trainer_t *tr, const char *path)
         before[i] = copy_of(p[i]->w, p[i]->n);
         grad[i] = alloc(p[i]->n, sizeof(float));
     }
-    tr->observer = (observer_t){ take_leaf, &d, take_gradients, { &grad[0], &grad[1] } };
+    tr->observer = (observer_t){ .leaf = take_leaf,
+                                 .leaf_arg = &d,
+                                 .gradients = take_gradients,
+                                 .gradients_arg = { &grad[0], &grad[1] } };
     int bad = trainer_step(tr) || trainer_settle(tr);
     tr->observer = (observer_t){ 0 };
 

@@ -10,6 +10,7 @@
 
 #include "best.h"
 #include "dagan/kernel.h"
+#include "desync.h"
 #include "limit.h"
 #include "rundir.h"
 
@@ -28,6 +29,8 @@ static void catch_signals(void)
     const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
     for (int i = 0; i < 3; i++)
         CHECK(sigaction(signals[i], &a, NULL) == 0, "cannot catch signal %d", signals[i]);
+    a.sa_handler = SIG_IGN; // a file beyond its largest size is an error of write(), not the end
+    CHECK(sigaction(SIGXFSZ, &a, NULL) == 0, "cannot ignore SIGXFSZ");
 }
 
 static double peak_mib(const comm_t *c)
@@ -57,9 +60,9 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     const config_t *conf = tr->conf;
     metrics_t *m = &tr->metrics;
     double steps = (double)(tr->step - last->step), span = now() - last->time;
-    double worst[] = { span, tr->waited_data, tr->waited_comm };
+    double worst[] = { span, tr->waited_data, tr->waited_comm, tr->stood };
     char name[METRIC_NAME_MAX];
-    comm_max(tr->comm, worst, 3);
+    comm_max(tr->comm, worst, 4);
     double *row = metrics_add(m);
     row[metrics_column(m, "step")] = (double)tr->step;
     row[metrics_column(m, "epoch")] =
@@ -80,8 +83,9 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     if (conf->n_labels) row[metrics_column(m, "label_accuracy")] = tr->accuracy;
     row[metrics_column(m, "norm_g")] = tr->f_side.norm;
     row[metrics_column(m, "norm_d")] = tr->d_side.norm;
+    row[metrics_column(m, "checkpoint_s")] = worst[3];
     *last = (mark_t){ tr->step, now() };
-    tr->waited_data = tr->waited_comm = 0;
+    tr->waited_data = tr->waited_comm = tr->stood = 0;
 }
 
 // Ranks on different processors agree on the plainest kernels among them.  False if BLIS's still differ.
@@ -153,22 +157,90 @@ static bool is_due(long every, long step)
     return every > 0 && step % every == 0;
 }
 
+static int end_checkpoint(trainer_t *tr, rundir_t *r, limit_t *limit)
+{
+    const saving_t *s = &tr->saving;
+    if (!s->save) return 0;
+    int bad = checkpoint_end(tr, tr->conf->run.dir);
+    tr->stood += s->stood;
+    limit_note(&limit->checkpoint, s->took);
+    if (tr->comm->rank == 0 && s->is_kept)
+        rundir_say(r, "checkpoint %s/ckpt-%08ld.h5, %.1f MiB in %.2f s, training stood still for %.2f s",
+                   tr->conf->run.dir, s->step, s->bytes / 1048576, s->took, s->stood);
+    return bad;
+}
+
 // Before the checkpoint of the same step, which then knows of it.
-static int look_for_best(trainer_t *tr, rundir_t *r)
+static int look_for_best(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
     static const char *const name[] = { "", "KID", "Frechet distance" };
     double figure;
-    if (trainer_settle(tr) || best_consider(tr, tr->conf->run.dir, &figure)) return -1;
+    if (end_checkpoint(tr, r, limit) || best_consider(tr, tr->conf->run.dir, &figure)) return -1;
     if (tr->comm->rank == 0)
         rundir_say(r, "validation %s %.5g, best %.5g at step %ld%s", name[tr->conf->checkpoint.best], figure,
                    tr->best_figure, tr->best_step, tr->best_step == tr->step ? ": best.h5" : "");
     return 0;
 }
 
+// Ends a checkpoint that every rank has written, and begins one that is due.  The run's last one is waited
+// for.
+static int checkpoints(trainer_t *tr, rundir_t *r, limit_t *limit, bool is_end)
+{
+    bool is_now = is_due(tr->conf->checkpoint.every, tr->step) || is_end;
+    if ((is_now || !tr->is_writing) && end_checkpoint(tr, r, limit)) return -1;
+    if (!is_now) return 0;
+    if (tr->conf->comm.verify_every && desync_check(tr)) return -1;
+    bool by_thread = tr->conf->checkpoint.async && !is_end;
+    if (checkpoint_begin(tr, tr->conf->run.dir, by_thread)) return -1;
+    return by_thread ? 0 : end_checkpoint(tr, r, limit);
+}
+
+// Goes on from the newest checkpoint, with the images in another order.
+static int roll_back(trainer_t *tr, rundir_t *r, limit_t *limit)
+{
+    long rollbacks = tr->rollbacks + 1;
+    bool found = false;
+    if (end_checkpoint(tr, r, limit)) return -1;
+    trainer_drop(tr);
+    if (checkpoint_resume(tr, tr->conf->run.dir, NULL, &found) || !found) return -1;
+    tr->rollbacks = rollbacks;
+    trainer_reseed(tr);
+    tr->began = now();
+    int bad = tr->comm->rank == 0 ? rundir_begin(r, tr) : 0;
+    if (tr->comm->rank == 0 && !bad) rundir_say(r, "back to the checkpoint of step %ld", tr->step);
+    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+}
+
+// Everything that may be due after a step.  0, or -1 where the run must end, or go back (tr->wants_rollback).
+static int after_step(trainer_t *tr, rundir_t *r, limit_t *limit, mark_t *last, const mark_t *start)
+{
+    const config_t *conf = tr->conf;
+    bool is_done = tr->step >= tr->plan.steps, is_end = is_done || tr->stop, is_first = tr->comm->rank == 0;
+    // No row for a stop in between: a run that was stopped ends with the rows of one that was not.
+    bool is_row = is_due(conf->log.every, tr->step) || is_done;
+    bool is_sample = is_due(conf->samples.every, tr->step) || is_done;
+    bool is_best = tr->best && (is_due(conf->checkpoint.best_every, tr->step) || is_done);
+    bool is_check = is_due(conf->comm.verify_every, tr->step);
+    bool is_checkpoint = is_due(conf->checkpoint.every, tr->step) || is_end;
+    if ((is_row || is_sample || is_best || is_checkpoint) && trainer_settle(tr)) return -1;
+    if (is_check && desync_check(tr)) return -1;
+    if (is_row) {
+        note_metrics(tr, last);
+        if (is_first) rundir_metrics(r, tr, eta(tr, start));
+    }
+    double began = now();
+    if (is_sample) {
+        // A full disk is told; checkpoints decide what it does.
+        if (samples_write(tr, conf->run.dir) && conf->checkpoint.on_error == ON_ERROR_STOP) return -1;
+        limit_note(&limit->samples, now() - began);
+    }
+    if (is_best && look_for_best(tr, r, limit)) return -1;
+    return checkpoints(tr, r, limit, is_end);
+}
+
 // 0 done, 1 stopped, -1 failed and the message printed.  `limit` is rank 0's.
 static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
-    const config_t *conf = tr->conf;
     mark_t last = { tr->step, now() }, start = last;
     bool is_first = tr->comm->rank == 0;
     while (tr->step < tr->plan.steps) {
@@ -177,32 +249,18 @@ static int loop(trainer_t *tr, rundir_t *r, limit_t *limit)
         int bad = trainer_step(tr);
         limit_note(&limit->step, now() - began);
         if (is_first) rundir_bar(r, tr, eta(tr, &start));
-        bool is_done = tr->step >= tr->plan.steps, is_end = is_done || tr->stop;
-        // No row for a stop in between: a run that was stopped ends with the rows of one that was not.
-        if (!bad && (is_due(conf->log.every, tr->step) || is_done)) {
-            bad = trainer_settle(tr);
-            note_metrics(tr, &last);
-            if (is_first && !bad) rundir_metrics(r, tr, eta(tr, &start));
+        if (!bad)
+            bad = after_step(tr, r, limit, &last, &start); // on every rank alike: they hold the same sums
+        if (bad && tr->wants_rollback && roll_back(tr, r, limit) == 0) {
+            last = start = (mark_t){ tr->step, now() };
+            continue;
         }
-        if (bad) { // on every rank alike: they hold the same sums
-            comm_agree(tr->comm, true, error_text());
+        if (bad) {
+            end_checkpoint(tr, r, limit); // what was begun before was sound
             return -1;
         }
-        began = now();
-        if (is_due(conf->samples.every, tr->step) || is_done) {
-            if (trainer_settle(tr) || samples_write(tr, conf->run.dir)) return -1;
-            limit_note(&limit->samples, now() - began);
-        }
-        if (tr->best && (is_due(conf->checkpoint.best_every, tr->step) || is_done) && look_for_best(tr, r))
-            return -1;
-        began = now();
-        if (is_due(conf->checkpoint.every, tr->step) || is_end) {
-            if (checkpoint_write(tr, conf->run.dir)) return -1;
-            limit_note(&limit->checkpoint, now() - began);
-            if (is_first)
-                rundir_say(r, "checkpoint %s/ckpt-%08ld.h5, %.2f s", conf->run.dir, tr->step, now() - began);
-        }
-        if (is_end) return is_done ? 0 : 1;
+        if (tr->step >= tr->plan.steps) return 0;
+        if (tr->stop) return 1;
     }
     return 0;
 }
@@ -232,7 +290,7 @@ static int finish(const trainer_t *tr, rundir_t *r, const limit_t *l, int status
     return status;
 }
 
-int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump)
+int train_run(const comm_t *c, const config_t *conf, const train_t *how)
 {
     trainer_t *tr = alloc(1, sizeof *tr);
     rundir_t r = { .lock = -1 };
@@ -242,12 +300,12 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
     char machine[MACHINE_TEXT];
     int status = EXIT_USER;
     catch_signals();
-    if (trainer_init(tr, c, conf, dump != NULL)) goto out;
-    if (rundir_open(&r, c, conf, fresh && !dump)) goto out;
+    if (trainer_init(tr, c, conf, how->dump != NULL)) goto out;
+    if (rundir_open(&r, c, conf, how->fresh && !how->dump)) goto out;
     r.same_kernels = agree_kernels(c);
-    if (checkpoint_resume(tr, conf->run.dir, resume, &found)) goto out;
-    if (dump) {
-        status = dump_step(tr, dump) ? EXIT_RUN_FAILED : EXIT_DONE;
+    if (checkpoint_resume(tr, conf->run.dir, how->resume, &found)) goto out;
+    if (how->dump) {
+        status = dump_step(tr, how->dump) ? EXIT_RUN_FAILED : EXIT_DONE;
         goto out;
     }
     int bad = c->rank == 0 ? rundir_begin(&r, tr) : 0;
@@ -257,6 +315,12 @@ int train_run(const comm_t *c, const config_t *conf, bool fresh, const char *res
         say_plan(&r, tr, machine, found);
         limit_find(&limit, conf, began);
         say_limit(&r, &limit);
+    }
+    tr->observer = how->observer;
+    // Something to go back to.
+    if (conf->train.nonfinite == NONFINITE_ROLLBACK && !found && checkpoint_write(tr, conf->run.dir)) {
+        status = EXIT_RUN_FAILED;
+        goto out;
     }
     tr->began = now();
     profile_t profile;

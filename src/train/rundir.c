@@ -91,7 +91,7 @@ static int open_files(rundir_t *r, const char *dir)
 {
     char path[PATH_TEXT];
     snprintf(path, sizeof path, "%s/samples", dir);
-    if (make_folders(dir) || make_folders(path) || lock_folder(r, dir)) return -1;
+    if (make_folders(dir) || make_folders(path) || lock_folder(r, dir) || checkpoint_clean(dir)) return -1;
     snprintf(path, sizeof path, "%s/log.txt", dir);
     r->log = fopen(path, "a");
     return r->log ? 0 : fail("run.dir: %s cannot be written: %s", path, strerror(errno));
@@ -148,6 +148,7 @@ int rundir_begin(rundir_t *r, const trainer_t *tr)
 
     // Rows that a lost process wrote after the last checkpoint go; they will come again.
     snprintf(path, sizeof path, "%s/metrics.csv", r->dir);
+    if (r->csv && fclose(r->csv)) return fail("%s: %s", path, strerror(errno));
     r->csv = fopen(path, "w");
     if (!r->csv) return fail("%s: %s", path, strerror(errno));
     const metrics_t *m = &tr->metrics;

@@ -4,8 +4,9 @@
 
 #include "dagan/train.h"
 
-// What follows the gradients in params_t.g: whether a rank was asked to stop, the accuracy, the losses.
-enum { SUM_STOP, SUM_ACCURACY, SUM_LOSSES, SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
+// What follows the gradients in params_t.g: whether ranks were asked to stop and still write
+// a checkpoint, the accuracy, the losses.
+enum { SUM_STOP, SUM_WRITING, SUM_ACCURACY, SUM_LOSSES, SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
 
 // Place of a loss among the sums of its side.
 int side_sum(const char *loss, int step);

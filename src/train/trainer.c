@@ -12,7 +12,10 @@
 #include <string.h>
 
 #include "best.h"
+#include "leaf.h"
+#include "nonfinite.h"
 #include "pool.h"
+#include "save.h"
 #include "side.h"
 
 volatile int stop_requested;
@@ -86,6 +89,8 @@ static void build(trainer_t *tr, bool keeps_wires)
             plan_objective(tr, o[i], step[i] == STEP_D ? &tr->d_side : &tr->f_side, keeps_wires);
     size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
+    for (int i = 0; i < 2; i++) tr->reals[i] = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, image);
+    tr->d_rows = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, 2 * sizeof *tr->d_rows);
     image_pool_init(&tr->pool, conf, &tr->plan);
     translator_build(&tr->translator, m, 1);
     tape_plan(&tr->translator.tape, NULL);
@@ -105,6 +110,7 @@ static void name_metrics(trainer_t *tr)
     if (tr->conf->n_labels) metrics_column(&tr->metrics, "label_accuracy");
     metrics_column(&tr->metrics, "norm_g");
     metrics_column(&tr->metrics, "norm_d");
+    metrics_column(&tr->metrics, "checkpoint_s");
 }
 
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires)
@@ -127,12 +133,15 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keep
 void trainer_free(trainer_t *tr)
 {
     best_close(tr);
+    save_free(tr->saving.save);
     metrics_free(&tr->metrics);
     attention_free(&tr->seen_t);
     attention_free(&tr->seen_s);
     if (tr->loader) loader_free(tr->loader);
     translator_free(&tr->translator);
     image_pool_free(&tr->pool);
+    free(tr->d_rows);
+    for (int i = 0; i < 2; i++) free(tr->reals[i]);
     free(tr->fakes);
     side_free(&tr->d_side);
     side_free(&tr->f_side);
@@ -147,43 +156,24 @@ void trainer_free(trainer_t *tr)
     dataset_close(&tr->source);
 }
 
-// ---- filling a leaf --------------------------------------------------------------------------------
+// ---- what steps leave behind ------------------------------------------------------------------------
 
-static void fill_images(trainer_t *tr, objective_t *o, const batch_t *b, int first)
+// Centres that are not finite would stay in checkpoints for as long as the image is not seen again.
+static void visit(attention_map_t *a, size_t row, long step, const float *centres)
 {
-    size_t image = (size_t)tr->source.h * (size_t)tr->source.w * 3, n = (size_t)o->n;
-    pixels_to_float(o->x->x, b->image_s + (size_t)first * image, n * image);
-    pixels_to_float(o->x->x + n * image, b->image_t + (size_t)first * image, n * image);
-    for (int k = 0; k < tr->conf->n_labels; k++)
-        for (int i = 0; i < o->n; i++) {
-            o->wires.label[k]->x[i] = b->label_s[(first + i) * tr->conf->n_labels + k];
-            o->wires.label[k]->x[o->n + i] = b->label_t[(first + i) * tr->conf->n_labels + k];
-        }
+    for (int i = 0; i < 2 * a->regions; i++)
+        if (!isfinite(centres[i])) return;
+    attention_visit(a, row, step, centres);
 }
 
-// Every image that a discriminator sees gets numbers of its own, by step, sample of the batch and place.
-static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
-{
-    const config_t *conf = tr->conf;
-    for (int k = 0; k < o->n_augment; k++)
-        for (int i = 0; i < o->augment[k]->dim.n; i++) {
-            uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
-            uint64_t place = (uint64_t)(k + i / o->n); // of s, then of t, where both stand in one batch
-            rng_t r = rng_at((uint64_t)conf->run.seed, STREAM_AUGMENT, (uint64_t)tr->step,
-                             (sample * 4 + place) * 8 + (uint64_t)o->step);
-            augment_draw(o->augment[k]->x + i * AUGMENT_NUMBERS, &r, conf->data.size,
-                         conf->train.augment_colour, conf->train.augment_shift, conf->train.augment_cutout);
-        }
-}
-
-static void note_attention(trainer_t *tr, const objective_t *o, const batch_t *b, int first)
+static void note_attention(trainer_t *tr, const objective_t *o, int leaf)
 {
     if (!o->wires.z.centres) return;
-    int regions = tr->conf->attention.regions;
+    int regions = tr->conf->attention.regions, first = leaf * o->n;
     const float *centres = o->wires.z.centres->x; // of s, then of t
     for (int i = 0; i < o->n; i++) {
-        attention_visit(&tr->seen_s, b->row_s[first + i], tr->step, centres + 2 * i * regions);
-        attention_visit(&tr->seen_t, b->row_t[first + i], tr->step, centres + 2 * (o->n + i) * regions);
+        visit(&tr->seen_s, tr->batch->row_s[first + i], tr->step, centres + 2 * i * regions);
+        visit(&tr->seen_t, tr->batch->row_t[first + i], tr->step, centres + 2 * (o->n + i) * regions);
     }
 }
 
@@ -222,23 +212,24 @@ static void keep_sums(trainer_t *tr, const side_t *s, int step)
     if (step != STEP_D) tr->accuracy = sum_of(s, tr, SUM_ACCURACY);
 }
 
-static int note_finite(trainer_t *tr, bool finite, const char *whose)
-{
-    if (finite) return 0;
-    tr->skipped++;
-    bool stop = tr->conf->train.nonfinite == NONFINITE_STOP || tr->skipped > tr->conf->train.nonfinite_max;
-    for (int i = 0; losses[i]; i++)
-        if (!isfinite(tr->loss[i]))
-            return stop ? fail("step %ld: loss %s is %g", tr->step, losses[i]->name, tr->loss[i]) : 0;
-    return stop ? fail("step %ld: %s are not finite", tr->step, whose) : 0;
-}
-
 static void finish_sum(trainer_t *tr, side_t *s, const char *part)
 {
     double began = now();
     tr->waited_comm += reduce_finish(s->reduce);
     s->under_way = false;
     if (trace_on) trace_add("wait for sum", part, "ranks", -1, began);
+}
+
+// A step of D that is skipped leaves the pool as it was.
+static void undo_pool(trainer_t *tr)
+{
+    size_t image = tr->pool.image;
+    tr->gan_steps--;
+    for (int i = 0; i < tr->pool.samples; i++) {
+        int leaf = i / tr->d.n, at = i % tr->d.n;
+        float *fs = tr->fakes + (2 * (size_t)leaf * (size_t)tr->d.n + (size_t)at) * image;
+        image_pool_undo(&tr->pool, leaf_seed(tr), tr->gan_steps, i, fs, fs + (size_t)tr->d.n * image);
+    }
 }
 
 int trainer_settle(trainer_t *tr)
@@ -248,52 +239,81 @@ int trainer_settle(trainer_t *tr)
     finish_sum(tr, s, "D");
     keep_sums(tr, s, STEP_D);
     tr->d_finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_d, tr->d_step), ~0u);
-    return note_finite(tr, tr->d_finite, "gradients of D");
+    if (tr->d_finite) return 0;
+    int bad = nonfinite_meet(tr, &tr->d, s);
+    undo_pool(tr);
+    return bad;
 }
 
-static int finish_f(trainer_t *tr, int step)
+static int finish_f(trainer_t *tr, objective_t *o)
 {
     side_t *s = &tr->f_side;
     finish_sum(tr, s, "F");
     tr->stop = s->params->g[s->params->n + SUM_STOP] > 0;
-    keep_sums(tr, s, step);
-    unsigned nets = step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
+    tr->is_writing = s->params->g[s->params->n + SUM_WRITING] > 0;
+    keep_sums(tr, s, o->step);
+    unsigned nets =
+        o->step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
     bool finite = apply(tr, s, rate_of_f(tr->conf, &tr->plan, tr->step), nets);
     if (finite && tr->d_finite) tr->skipped = 0;
-    return note_finite(tr, finite, "gradients of F");
+    return finite ? 0 : nonfinite_meet(tr, o, s);
+}
+
+void trainer_drop(trainer_t *tr)
+{
+    side_t *sides[] = { &tr->f_side, &tr->d_side };
+    for (int i = 0; i < 2; i++) {
+        if (sides[i]->under_way) finish_sum(tr, sides[i], i ? "D" : "F");
+        memset(sides[i]->params->g, 0, (sides[i]->params->n + SUMS) * sizeof(float));
+    }
+    tr->seen_s.n_visits = tr->seen_t.n_visits = 0;
+    tr->d_finite = true;
+    tr->wants_rollback = false;
+}
+
+void trainer_reseed(trainer_t *tr)
+{
+    loader_reseed(tr->loader, leaf_seed(tr));
 }
 
 // ---- the step --------------------------------------------------------------------------------------
 
-static int generator_leaf(trainer_t *tr, const batch_t *b, int leaf)
+static int generator_leaf(trainer_t *tr, int leaf)
 {
     objective_t *o = &tr->g;
     size_t images = numel(o->wires.fs->dim);
-    int first = leaf * o->n, use_of_d = tape_first_use(&o->tape, &tr->model.d);
-    fill_images(tr, o, b, first);
-    fill_augmentation(tr, o, first);
+    int use_of_d = tape_first_use(&o->tape, &tr->model.d);
+    leaf_fill(tr, o, leaf);
     tape_forward(&o->tape, 0, use_of_d);
     if (trainer_settle(tr)) return -1;
     side_leaf(&tr->f_side, o, leaf, use_of_d);
     if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
-    note_attention(tr, o, b, first);
+    note_attention(tr, o, leaf);
     memcpy(tr->fakes + 2 * (size_t)leaf * images, o->wires.fs->x, images * sizeof(float));
     memcpy(tr->fakes + (2 * (size_t)leaf + 1) * images, o->wires.ft->x, images * sizeof(float));
     return 0;
 }
 
-static void discriminator_leaf(trainer_t *tr, const batch_t *b, int leaf)
+// D's gradients are known when the next step's batch is here; what they are of is kept, to be told.
+static void keep_reals(trainer_t *tr)
+{
+    size_t n = (size_t)tr->plan.my_leaves * (size_t)tr->conf->train.microbatch;
+    memcpy(tr->reals[0], tr->batch->image_s, n * tr->pool.image);
+    memcpy(tr->reals[1], tr->batch->image_t, n * tr->pool.image);
+    memcpy(tr->d_rows, tr->batch->row_s, n * sizeof *tr->d_rows);
+    memcpy(tr->d_rows + n, tr->batch->row_t, n * sizeof *tr->d_rows);
+    tr->d_step = tr->step;
+}
+
+static void discriminator_leaf(trainer_t *tr, int leaf)
 {
     objective_t *o = &tr->d;
     size_t images = numel(o->wires.t->dim), image = images / (size_t)o->n;
     float *fs = tr->fakes + 2 * (size_t)leaf * images, *ft = fs + images;
     for (int i = 0; i < o->n; i++)
-        image_pool_exchange(&tr->pool, (uint64_t)tr->conf->run.seed, tr->gan_steps, leaf * o->n + i,
-                            fs + (size_t)i * image, ft + (size_t)i * image);
-    memcpy(o->x->x, fs, 2 * images * sizeof(float));
-    pixels_to_float(o->wires.t->x, b->image_t + (size_t)leaf * images, images);
-    if (o->wires.s) pixels_to_float(o->wires.s->x, b->image_s + (size_t)leaf * images, images);
-    fill_augmentation(tr, o, leaf * o->n);
+        image_pool_exchange(&tr->pool, leaf_seed(tr), tr->gan_steps, leaf * o->n + i, fs + (size_t)i * image,
+                            ft + (size_t)i * image);
+    leaf_fill(tr, o, leaf);
     side_leaf(&tr->d_side, o, leaf, 0);
     if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
 }
@@ -301,26 +321,30 @@ static void discriminator_leaf(trainer_t *tr, const batch_t *b, int leaf)
 int trainer_step(trainer_t *tr)
 {
     double began = now();
-    const batch_t *b = loader_wait(tr->loader, tr->step, &tr->waited_data);
+    comm_at("step %ld", tr->step + 1);
+    if (tr->observer.step) tr->observer.step(tr->observer.arg, tr);
+    tr->batch = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
     bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->conf->train.label_warmup);
+    objective_t *o = is_warm ? &tr->label : &tr->g;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
+    tr->model.f.g[tr->model.f.n + SUM_WRITING] = !checkpoint_is_over(tr);
 
     for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) {
         if (is_warm) {
-            fill_images(tr, &tr->label, b, leaf * tr->label.n);
-            fill_augmentation(tr, &tr->label, leaf * tr->label.n);
-            side_leaf(&tr->f_side, &tr->label, leaf, 0);
-            note_attention(tr, &tr->label, b, leaf * tr->label.n);
-        } else if (generator_leaf(tr, b, leaf)) {
+            leaf_fill(tr, o, leaf);
+            side_leaf(&tr->f_side, o, leaf, 0);
+            note_attention(tr, o, leaf);
+        } else if (generator_leaf(tr, leaf)) {
             return -1;
         }
     }
-    tr->d_step = tr->step;
-    for (int leaf = 0; leaf < tr->plan.my_leaves && !is_warm && tr->d.n_terms; leaf++)
-        discriminator_leaf(tr, b, leaf);
-    if (finish_f(tr, is_warm ? STEP_LABEL : STEP_G)) return -1;
+    if (!is_warm && tr->d.n_terms) {
+        keep_reals(tr);
+        for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) discriminator_leaf(tr, leaf);
+    }
+    if (finish_f(tr, o)) return -1;
     tr->gan_steps += !is_warm;
     tr->step++;
     return 0;

@@ -1,0 +1,75 @@
+// What a leaf's tape is given to work on: images, labels, numbers for DiffAugment.
+//
+// All of it is a function of the step and of the place in the batch, so a leaf can be run again.
+
+#include "leaf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint64_t leaf_seed(const trainer_t *tr)
+{
+    return (uint64_t)tr->conf->run.seed + (uint64_t)tr->rollbacks * 0x9e3779b97f4a7c15u;
+}
+
+static void fill_images(trainer_t *tr, objective_t *o, int first)
+{
+    const batch_t *b = tr->batch;
+    size_t image = (size_t)tr->source.h * (size_t)tr->source.w * 3, n = (size_t)o->n;
+    pixels_to_float(o->x->x, b->image_s + (size_t)first * image, n * image);
+    pixels_to_float(o->x->x + n * image, b->image_t + (size_t)first * image, n * image);
+    for (int k = 0; k < tr->conf->n_labels; k++)
+        for (int i = 0; i < o->n; i++) {
+            o->wires.label[k]->x[i] = b->label_s[(first + i) * tr->conf->n_labels + k];
+            o->wires.label[k]->x[o->n + i] = b->label_t[(first + i) * tr->conf->n_labels + k];
+        }
+}
+
+static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
+{
+    size_t images = numel(o->wires.t->dim);
+    memcpy(o->x->x, tr->fakes + 2 * (size_t)leaf * images, 2 * images * sizeof(float));
+    pixels_to_float(o->wires.t->x, tr->reals[1] + (size_t)leaf * images, images);
+    if (o->wires.s) pixels_to_float(o->wires.s->x, tr->reals[0] + (size_t)leaf * images, images);
+}
+
+// Every image that a discriminator sees gets numbers of its own, by step, sample of the batch and place.
+static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
+{
+    const config_t *conf = tr->conf;
+    long step = o->step == STEP_D ? tr->d_step : tr->step;
+    for (int k = 0; k < o->n_augment; k++)
+        for (int i = 0; i < o->augment[k]->dim.n; i++) {
+            uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
+            uint64_t place = (uint64_t)(k + i / o->n); // of s, then of t, where both stand in one batch
+            rng_t r = rng_at(leaf_seed(tr), STREAM_AUGMENT, (uint64_t)step,
+                             (sample * 4 + place) * 8 + (uint64_t)o->step);
+            augment_draw(o->augment[k]->x + i * AUGMENT_NUMBERS, &r, conf->data.size,
+                         conf->train.augment_colour, conf->train.augment_shift, conf->train.augment_cutout);
+        }
+}
+
+void leaf_fill(trainer_t *tr, objective_t *o, int leaf)
+{
+    int first = leaf * o->n;
+    if (o->step == STEP_D)
+        fill_fakes(tr, o, leaf);
+    else
+        fill_images(tr, o, first);
+    fill_augmentation(tr, o, first);
+    if (tr->observer.filled) tr->observer.filled(tr->observer.arg, tr, o, leaf);
+}
+
+void leaf_text(char *text, size_t size, const trainer_t *tr, const objective_t *o, int leaf)
+{
+    size_t at = 0;
+    for (int d = 0; d < 2; d++) {
+        const size_t *row = o->step == STEP_D ? tr->d_rows + d * tr->plan.my_leaves * o->n
+                            : d               ? tr->batch->row_t
+                                              : tr->batch->row_s;
+        at += (size_t)snprintf(text + at, size - at, "%s rows", d ? ", target" : "source");
+        for (int i = 0; i < o->n && at < size; i++)
+            at += (size_t)snprintf(text + at, size - at, " %zu", row[leaf * o->n + i]);
+        if (at >= size) return;
+    }
+}

@@ -1,0 +1,255 @@
+// ranks: 1 2 4
+// Numbers that are not finite, and numbers that differ between ranks: found before they do harm, and named.
+
+#include "test.h"
+
+#include "files.h"
+
+#include "../src/train/desync.h"
+#include "dagan/train.h"
+
+static config_t conf;
+
+// A tiny job of 4 leaves and 4 steps that uses everything which keeps state; `sets` end with NULL.
+static void configure(char *const sets[])
+{
+    static const char yaml[] = "data: {source: {group: faces}, target: {group: faces}, size: 16}\n"
+                               "model: {width: 4, residuals: 0}\n"
+                               "attention: {regions: 2, half: 4}\n"
+                               "loss: {gan: hinge}\n"
+                               "train: {steps: 4, batch: 4, microbatch: 1, ema: 0.99, pool: 8, clip: 10}\n"
+                               "checkpoint: {every: 2, keep: 9}\n"
+                               "log: {every: 1}\n"
+                               "samples: {every: 0, count: 1}\n"
+                               "comm: {timeout: 60}\n";
+    char dir[CONF_TEXT_MAX], file[2][CONF_TEXT_MAX], *all[16] = { dir, file[0], file[1] };
+    int n = 3;
+    for (; *sets; sets++) all[n++] = *sets;
+    snprintf(dir, sizeof dir, "run.dir=%s", at("run"));
+    snprintf(file[0], sizeof file[0], "data.source.file=%s", at("faces.h5"));
+    snprintf(file[1], sizeof file[1], "data.target.file=%s", at("faces.h5"));
+    if (comm.rank == 0 && access(at("faces.h5"), F_OK)) write_dataset(at("faces.h5"), 24, 16);
+    comm_barrier(&comm);
+    if (config_parse(&conf, "job", yaml, strlen(yaml), all, n)) fail_msg("%s", error_text());
+}
+
+// What is to be injected: where, and when.
+typedef struct {
+    const char *tensor; // a weight of this name, or NULL: a pixel of a leaf
+    int objective;      // STEP_G or STEP_D, for a leaf
+    int leaf;           // of the whole batch
+    long step;
+    bool again; // in every later step, too
+    float value;
+    bool done;
+} fault_t;
+
+static float *find(trainer_t *tr, const char *tensor)
+{
+    params_t *side[] = { &tr->model.f, &tr->model.d };
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < side[s]->n_views; i++)
+            if (strcmp(side[s]->view[i].name, tensor) == 0) {
+                params_changed(side[s]);
+                return side[s]->w + side[s]->view[i].offset;
+            }
+    fail_msg("no weight %s", tensor);
+    return NULL;
+}
+
+static void at_step(void *arg, trainer_t *tr)
+{
+    fault_t *f = arg;
+    if (!f->tensor || tr->step != f->step || f->done) return;
+    find(tr, f->tensor)[0] = f->value;
+    f->done = true;
+}
+
+static void at_leaf(void *arg, trainer_t *tr, objective_t *o, int leaf)
+{
+    fault_t *f = arg;
+    long step = o->step == STEP_D ? tr->d_step : tr->step;
+    if (f->tensor || o->step != f->objective || tr->plan.first_leaf + leaf != f->leaf) return;
+    if (step == f->step || (f->again && step > f->step)) o->x->x[7] = f->value;
+}
+
+static char said[8192]; // on stderr, by rank 0
+
+static int run(const observer_t *o)
+{
+    listen();
+    int status = train_run(&comm, &conf, &(train_t){ .fresh = true, .observer = *o });
+    snprintf(said, sizeof said, "%s", heard());
+    comm_bcast(&comm, said, sizeof said, 0);
+    return status;
+}
+
+static int run_with(fault_t *fault)
+{
+    return run(&(observer_t){ .step = at_step, .filled = at_leaf, .arg = fault });
+}
+
+static void expect_said(const char *text)
+{
+    if (!strstr(said, text)) fail_msg("'%s' is not in: %s", text, said);
+}
+
+static void expect_file(const char *name, bool is_there)
+{
+    char path[2 * CONF_TEXT_MAX];
+    snprintf(path, sizeof path, "%s/%s", conf.run.dir, name);
+    if ((access(path, F_OK) == 0) != is_there) fail_msg("%s is %sthere", path, is_there ? "not " : "");
+    comm_barrier(&comm);
+}
+
+static void expect_status(int found, int wanted)
+{
+    if (found != wanted) fail_msg("status %d, wanted %d: %s", found, wanted, said);
+}
+
+static int owner(int leaf)
+{
+    return share_owner(4, (size_t)leaf, comm.size);
+}
+
+TEST(a_weight_that_is_not_finite_ends_the_run_and_is_named)
+{
+    static const char *const tensor[] = { "dae.enc.c0.weight", "g.fuse.weight", "d1.c0.weight",
+                                          "d2.c0.weight" };
+    for (int i = 0; i < 4; i++) {
+        char text[128];
+        fault_t f = { .tensor = tensor[i], .step = 3, .value = i % 2 ? INFINITY : NAN };
+        configure((char *[]){ (char *)"train.nonfinite=stop", NULL });
+        expect_status(run_with(&f), EXIT_RUN_FAILED);
+        snprintf(text, sizeof text, "step 4: weight %s is not finite on rank 0 on ", tensor[i]);
+        expect_said(text);
+        expect_said("(4 of 4 leaves); the run ends\n");
+        expect_file("ckpt-00000002.h5", true);
+        expect_file("ckpt-00000004.h5", false);
+    }
+}
+
+TEST(a_leaf_that_is_not_finite_is_named_with_its_rank_and_rows)
+{
+    for (int d = 0; d < 2; d++)
+        for (int leaf = 0; leaf < 4; leaf += 3) {
+            char text[128];
+            fault_t f = { .objective = d ? STEP_D : STEP_G, .leaf = leaf, .step = 2, .value = NAN };
+            configure((char *[]){ (char *)"train.nonfinite=stop", NULL });
+            expect_status(run_with(&f), EXIT_RUN_FAILED);
+            snprintf(text, sizeof text, " on rank %d on ", owner(leaf));
+            expect_said("step 3: "); // relu takes NaN for 0: it may show in gradients alone
+            expect_said(text);
+            expect_said(", source rows ");
+            expect_said("target rows ");
+            expect_said("(1 of 4 leaves); the run ends\n");
+        }
+}
+
+// The state after a skipped step, and the one before it.
+static float *copy[4];
+static size_t changed;
+
+typedef struct {
+    fault_t fault;
+    bool is_d;
+} watch_t;
+
+static void compare_step(void *arg, trainer_t *tr)
+{
+    const watch_t *w = arg;
+    const params_t *p = w->is_d ? &tr->model.d : &tr->model.f;
+    size_t pool = (size_t)tr->pool.samples * (size_t)tr->pool.depth * tr->pool.image;
+    const float *now_is[] = { p->w, p->m, p->v, w->is_d ? tr->pool.s : p->ema };
+    size_t n[] = { p->n, p->n, p->n, w->is_d ? pool : p->n };
+    bool is_before = tr->step == w->fault.step, is_after = tr->step == w->fault.step + 1;
+    if (w->is_d && (is_before || is_after)) EXPECT(!trainer_settle(tr)); // D's update comes late
+    for (int i = 0; i < 4; i++) {
+        if (is_before) {
+            copy[i] = alloc(n[i], sizeof(float));
+            memcpy(copy[i], now_is[i], n[i] * sizeof(float));
+        }
+        if (is_after) {
+            for (size_t j = 0; j < n[i]; j++) changed += copy[i][j] != now_is[i][j];
+            free(copy[i]);
+        }
+    }
+    if (is_after) EXPECT(p->net[0].updates == w->fault.step && tr->skipped == 1);
+    if (is_after && w->is_d) EXPECT(tr->gan_steps == w->fault.step);
+    if (is_after) EXPECT(!desync_check(tr));
+}
+
+TEST(a_skipped_step_changes_nothing_and_the_run_goes_on)
+{
+    for (int d = 0; d < 2; d++) {
+        watch_t w = { .fault = { .objective = d ? STEP_D : STEP_G, .leaf = 2, .step = 2, .value = NAN },
+                      .is_d = d };
+        configure((char *[]){ (char *)"train.ema=0.9", NULL });
+        changed = 0;
+        expect_status(run(&(observer_t){ .step = compare_step, .filled = at_leaf, .arg = &w }), EXIT_DONE);
+        if (changed) fail_msg("%zu numbers of %s changed in a skipped step", changed, d ? "D" : "F");
+        expect_file("ckpt-00000004.h5", true);
+    }
+}
+
+TEST(too_many_skipped_steps_end_the_run)
+{
+    fault_t f = { .objective = STEP_G, .leaf = 3, .step = 1, .again = true, .value = INFINITY };
+    configure((char *[]){ (char *)"train.nonfinite_max=2", NULL });
+    expect_status(run_with(&f), EXIT_RUN_FAILED);
+    expect_said("the step is skipped, 1 in a row of at most 2\n");
+    expect_said("the step is skipped, 2 in a row of at most 2\n");
+    expect_said("the run ends\n");
+}
+
+TEST(rollback_reloads_and_goes_on_in_another_order)
+{
+    fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
+    configure((char *[]){ (char *)"train.nonfinite=rollback", NULL });
+    expect_status(run_with(&f), EXIT_DONE);
+    expect_said("step 4: weight g.fuse.weight is not finite");
+    expect_said("back to the last checkpoint, 1 in a row of at most 10\n");
+    expect_file("ckpt-00000004.h5", true);
+}
+
+TEST(rollback_works_before_the_first_checkpoint_and_has_an_end)
+{
+    fault_t f = { .objective = STEP_D, .leaf = 2, .step = 1, .again = true, .value = NAN };
+    configure((char *[]){ (char *)"train.nonfinite=rollback", (char *)"train.nonfinite_max=2", NULL });
+    expect_status(run_with(&f), EXIT_RUN_FAILED);
+    expect_said("back to the last checkpoint, 2 in a row of at most 2\n");
+    expect_said("the run ends\n");
+    expect_file("ckpt-00000000.h5", true);
+    expect_file("ckpt-00000002.h5", false);
+}
+
+// One bit of one number on one rank.
+typedef struct {
+    int rank;
+    long step;
+} flip_t;
+
+static void flip_step(void *arg, trainer_t *tr)
+{
+    const flip_t *f = arg;
+    if (tr->step != f->step || tr->comm->rank != f->rank) return;
+    uint32_t *w = (uint32_t *)(find(tr, "g.fuse.weight") + 11);
+    *w ^= 1;
+}
+
+TEST(a_bit_that_differs_on_one_rank_is_found_before_it_is_saved)
+{
+    char text[256];
+    flip_t f = { .rank = comm.size - 1, .step = 2 };
+    if (comm.size == 1) return; // nobody to compare with
+    configure((char *[]){ (char *)"comm.verify_every=1000", NULL });
+    expect_status(run(&(observer_t){ .step = flip_step, .arg = &f }), EXIT_RUN_FAILED);
+    snprintf(text, sizeof text,
+             comm.size > 2 ? "step 4: weight g.fuse.weight differs from the other ranks' on rank %d on "
+                           : "step 4: weight g.fuse.weight differs between ranks, there is no majority; not "
+                             "as on rank 0: rank %d on ",
+             f.rank);
+    expect_said(text);
+    expect_file("ckpt-00000002.h5", true);
+    expect_file("ckpt-00000004.h5", false);
+}
