@@ -154,10 +154,10 @@ def check_report(html, run, source, target, program):
         all(len(page.text.get(s, "").split()) > 4 for s in sections),
         {s: page.text.get(s) for s in sections},
     )
-    samples = sorted((run / "samples").glob("*.png"))
+    samples = sorted((run / "samples").glob("step-*.png"))
     shown = [(alt, base64.b64decode(src.split(",")[1])) for alt, src in page.images]
     check(
-        "report: every picture of samples/, as it is",
+        "report: every picture of a step in samples/, as it is",
         shown == [(f"step {int(p.stem[5:])}", p.read_bytes()) for p in samples],
         [alt for alt, _ in shown],
     )
