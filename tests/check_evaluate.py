@@ -259,8 +259,8 @@ def check_labels(said, data, arrays, groups):
         near(f"{name}: kept", f["kept"], np.mean(fake == truth))
         near(f"{name}: on real", f["kept_on_real"], np.mean(real == truth))
         near(f"{name}: kept, balanced", f["kept_balanced"], balanced(fake, truth))
-        near(f"{name}: MODE", f["mode_score"]["value"], mode_score(p["fake"].astype(float), train))
-        near(f"{name}: MODE of real", f["mode_score"]["real"], mode_score(p["target_test"].astype(float), train))
+        near(f"{name}: MODE", f["mode_score"], mode_score(p["fake"].astype(float), train))
+        near(f"{name}: MODE of real", f["mode_score_real"], mode_score(p["target_test"].astype(float), train))
         present, there = modes(fake, truth, classes)
         check(f"evaluate: {name}: modes", (f["modes_present"], f["modes"]) == (present, there), (present, there))
 

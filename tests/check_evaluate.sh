@@ -52,3 +52,8 @@ expect "one line says so" says "$T/err" "^dagan_mpi: .*a classifier translates n
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" --classifier "$T/run/latest.h5" >"$T/out" 2>"$T/err"
 expect "a run is no classifier: status 1" status_is 1 $?
 expect "one line says which it is" says "$T/err" "model.kind is 'dagan', wanted a checkpoint of a classifier"
+
+cp "$T/1.json" "$T/run/evaluation.json"
+"$PYTHON" analysis/report.py "$T/run" --no-translate >"$T/out" 2>"$T/err"
+expect "a report shows the evaluation" says "$T/run/report.html" "<th scope=\"row\">kid_ratio</th><td>[-0-9]"
+expect "and its labels in one table" says "$T/run/report.html" "<th scope=\"row\">hair_color</th><td>"

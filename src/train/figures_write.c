@@ -118,27 +118,28 @@ typedef struct {
     bool is_first;
 } json_t;
 
+static void quoted(FILE *to, const char *text)
+{
+    fputc('"', to);
+    for (const char *c = text; *c; c++) {
+        if (*c == '"' || *c == '\\') fputc('\\', to);
+        if ((unsigned char)*c >= ' ') fputc(*c, to);
+    }
+    fputc('"', to);
+}
+
 static void key(json_t *j, const char *name)
 {
     fprintf(j->to, "%s\n%*s", j->is_first ? "" : ",", 2 * j->depth, "");
     j->is_first = false;
-    fputc('"', j->to);
-    for (const char *c = name; *c; c++) {
-        if (*c == '"' || *c == '\\') fputc('\\', j->to);
-        if ((unsigned char)*c >= ' ') fputc(*c, j->to);
-    }
-    fputs("\": ", j->to);
+    quoted(j->to, name);
+    fputs(": ", j->to);
 }
 
 static void text(json_t *j, const char *name, const char *value)
 {
     key(j, name);
-    fputc('"', j->to);
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\') fputc('\\', j->to);
-        if ((unsigned char)*c >= ' ') fputc(*c, j->to);
-    }
-    fputc('"', j->to);
+    quoted(j->to, value);
 }
 
 static void number(json_t *j, const char *name, double x)
@@ -203,7 +204,8 @@ static void json_label(json_t *j, const label_figures_t *l, bool has_judge)
         number(j, "kept_share", l->kept / l->real);
         number(j, "kept_balanced", l->kept_balanced);
         number(j, "kept_balanced_on_real", l->real_balanced);
-        json_figure(j, "mode_score", &l->mode);
+        number(j, "mode_score", l->mode.value);
+        number(j, "mode_score_real", l->mode.floor);
         number(j, "modes_present", l->modes.present);
         number(j, "modes", l->modes.occurring);
         text(j, "modes_missing", l->missing);
