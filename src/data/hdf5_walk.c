@@ -271,7 +271,8 @@ static int follow(walk_t *w, const place_t *p, hid_t group, const char *path, in
     char name[NAME_BYTES];
     int bad = 0;
     hid_t at = path[0] == '/' ? H5Gopen2(w->file, "/", H5P_DEFAULT) : H5Oopen(group, ".", H5P_DEFAULT);
-    place_t here = path[0] == '/' ? (place_t){ "" } : *p;
+    place_t here = *p;
+    if (path[0] == '/') here.text[0] = 0;
     while (at >= 0 && !bad) {
         path += strspn(path, "/");
         size_t n = strcspn(path, "/");
