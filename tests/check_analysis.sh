@@ -36,7 +36,7 @@ refuses() {
     says "$T/err" "^$1\.py: .*$wanted" || not_ok "$1 says: $wanted"
 }
 
-for name in report attention plot_metrics export_torch region_error; do
+for name in report attention plot_metrics export_torch region_error ablation; do
     works $name --help
     expect "$name --help shows its usage" says "$T/out" "^usage: $name.py "
 done

@@ -1,0 +1,281 @@
+#!/usr/bin/python3
+"""Trains the variants of a table such as configs/ablation/faces.txt with the same budget, evaluates and compares them.
+
+Written to --output: a run directory NAME/seed-S for each run; table.md, mean over seeds and half the range; runs.csv, a
+line for each run; pictures.png, the same test images through every variant's first seed.
+
+What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  --steps
+shortens every run, its warm-up on labels in proportion.
+"""
+import argparse
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from files import ROOT, Checkpoint, mistake
+
+PARTS = "eyes", "mouth", "glasses", "hair"  # labels that are also parts of the faces data
+
+
+def mean(values):
+    values = [v for v in values if v is not None]
+    return float(np.mean(values)) if values else None
+
+
+def figures(e):
+    """{heading of the table: value, or None where the variant has no such figure} of what `evaluate` wrote."""
+    real, partner = e["distributions"], e.get("distances", {})
+    regions = e.get("regions", {}).values()  # of both domains
+    told = {name: x for name, x in e["labels"].items() if x.get("kept_share") is not None}  # by the classifier
+    return {
+        "KID / KID of domains": real.get("kid_ratio", {}).get("value"),
+        "SWD": real["swd"]["value"],
+        "precision": real.get("precision", {}).get("value"),
+        "recall": real.get("recall", {}).get("value"),
+        "modes present %": mean(100 * x["modes_present"] / x["modes"] for x in told.values()),
+        "labels kept %": mean(100 * x["kept_share"] for x in told.values()),
+        **{f"{p} kept %": mean(100 * told[x]["kept_share"] for x in [p] if x in told) for p in PARTS},
+        "pixels to partner": partner.get("pixels", {}).get("partner"),
+        "features to partner": partner.get("features", {}).get("partner"),
+        **{f"{p} off by px": mean(d.get(p, {}).get("median_px") for d in regions) for p in PARTS},
+        "landmarks NME": mean(d.get("nme") for d in regions),
+    }
+
+
+# ---- the table of variants -------------------------------------------------------------------------------
+
+
+@dataclass
+class Variant:
+    name: str
+    config: str
+    sets: list  # "KEY=VALUE"
+    steps: int = 0  # that each of its runs takes
+
+
+def given(text, pattern, default=None):
+    found = re.search(pattern, text, re.M)
+    return found.group(1) if found else default
+
+
+def expand(word, text, path):
+    """labels=R: a KEY=VALUE for every label of the configuration."""
+    key, value = word.split("=", 1)
+    if key != "labels":
+        return [word]
+    labels = given(text, r"^labels: *\{(.*)\}")
+    if labels is None:
+        mistake(f"{path}: has no line 'labels: {{...}}', which labels={value} wants")
+    return [f"labels.{pair.split(':')[0].strip()}={value}" for pair in labels.split(",")]
+
+
+def budget(steps, text):
+    """The run is shorter than its configuration says, and so is the warm-up on labels."""
+    warm, whole = given(text, r"\blabel_warmup: *(\d+)", 0), given(text, r"\bsteps: *(\d+)", steps)
+    return [f"train.steps={steps}", *([f"train.label_warmup={int(warm) * steps // int(whole)}"] if warm else [])]
+
+
+def read_variants(path, steps):
+    found = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        if len(words) < 2 or not all("=" in w for w in words[2:]):
+            mistake(f"{path}:{number}: found '{line}', wanted NAME CONFIG.yaml [KEY=VALUE]...")
+        name, config, *sets = words
+        text = Path(config).read_text()
+        first = budget(steps, text) if steps else []
+        found.append(Variant(name, config, first + [s for word in sets for s in expand(word, text, config)]))
+    return found
+
+
+# ---- runs ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Run:
+    variant: Variant
+    seed: int
+    folder: Path
+    evaluation: dict = None
+
+    @property
+    def name(self):
+        return f"{self.variant.name}/seed-{self.seed}"
+
+
+class Program:
+    def __init__(self, args):
+        self.args = args
+        self.env = os.environ | {
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "OMPI_MCA_rmaps_base_oversubscribe": "1",
+            "OMPI_MCA_hwloc_base_binding_policy": "none" if args.jobs > 1 else "core",
+        }
+
+    def __call__(self, *words, log=None):
+        """What the program prints, or what it printed to a log; ends in CalledProcessError."""
+        ranks = ["mpirun", "--quiet", "-np", str(self.args.ranks)] if log else []
+        command = [*ranks, self.args.program, *map(str, words)]
+        if not log:
+            return subprocess.run(command, check=True, env=self.env, capture_output=True, text=True).stdout
+        with open(log, "a") as out:
+            subprocess.run(command, check=True, env=self.env, stdout=out, stderr=subprocess.STDOUT)
+
+    def options(self, run):
+        sets = [*run.variant.sets, *self.args.set, f"run.dir={run.folder}", f"run.seed={run.seed}"]
+        return [run.variant.config, *(word for s in sets for word in ("--set", s))]
+
+
+def plan(program, run):
+    """Finds mistakes before hours have passed, and how long the runs of a variant are."""
+    try:
+        run.variant.steps = int(given(program("check", *program.options(run)), r"^steps +(\d+)"))
+    except subprocess.CalledProcessError as e:
+        mistake(f"{run.name}: {e.stderr.strip().splitlines()[0]}")
+
+
+def steps_done(folder):
+    try:
+        with h5py.File(folder / "latest.h5") as f:
+            return int(f.attrs["step"])
+    except OSError:
+        return 0
+
+
+def is_newer(file, than):
+    return file.exists() and file.stat().st_mtime >= than.stat().st_mtime
+
+
+def carry_out(program, run):
+    """Trains, evaluates, translates: whatever is not done yet.  False where a part failed."""
+    checkpoint, log = run.folder / "latest.h5", run.folder.parent / f"{run.folder.name}.log"
+    evaluation, translated = run.folder / "evaluation.json", run.folder / "translated.h5"
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    judge = ["--classifier", program.args.classifier] if program.args.classifier else []
+    try:
+        if steps_done(run.folder) < run.variant.steps:
+            program("train", *program.options(run), log=log)
+        if not is_newer(evaluation, checkpoint):
+            program("evaluate", checkpoint, *judge, "--output", evaluation, log=log)
+        if not is_newer(translated, checkpoint):
+            data = Checkpoint(checkpoint).config["data.source.file"]
+            program("translate", checkpoint, "--input", data, "--output", translated, log=log)
+        run.evaluation = json.loads(evaluation.read_text())
+    except subprocess.CalledProcessError as e:
+        print(f"{run.name}: status {e.returncode}, see {log}", flush=True)
+        return False
+    print(f"{run.name}: done", flush=True)
+    return True
+
+
+# ---- what is left behind ---------------------------------------------------------------------------------
+
+
+def cell(values):
+    values = [v for v in values if v is not None]
+    if not values:
+        return "-"
+    half = (max(values) - min(values)) / 2
+    return f"{np.mean(values):.3g}" + (f" ± {half:.2g}" if len(values) > 1 else "")
+
+
+def write_tables(folder, variants, runs):
+    found = [figures(run.evaluation) for run in runs]
+    names = [name for name in found[0] if any(x[name] is not None for x in found)]
+    with open(folder / "runs.csv", "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["variant", "seed", "steps", *names])
+        for run, x in zip(runs, found):
+            out.writerow([run.variant.name, run.seed, run.variant.steps, *("" if x[n] is None else x[n] for n in names)])
+    lines = ["| variant | seeds | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for v in variants:
+        mine = [x for run, x in zip(runs, found) if run.variant is v]
+        lines.append(f"| {v.name} | {len(mine)} | " + " | ".join(cell([x[n] for x in mine]) for n in names) + " |")
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+def write_pictures(path, runs, count):
+    """A row for each test image: the source, then what each variant made of it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    columns = []
+    for run in runs:
+        with h5py.File(run.folder / "translated.h5") as f:
+            columns.append((run.variant.name, f["outputs"][:count]))
+            source = f["inputs"][:count]
+    columns = [("s", source), *columns]
+    rows = len(source)
+    figure, axes = plt.subplots(rows, len(columns), figsize=(len(columns) * 0.8, rows * 0.8 + 0.5), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for column, (name, images) in enumerate(columns):
+        axes[0, column].set_title(name, fontsize=6, rotation=30, ha="left")
+        for row, image in enumerate(images):
+            axes[row, column].imshow(image, interpolation="nearest")
+    figure.subplots_adjust(0.005, 0.005, 0.99, 1 - 0.5 / (rows * 0.8 + 0.5), 0.03, 0.03)
+    figure.savefig(path, dpi=160)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", metavar="TABLE.txt")
+    parser.add_argument("--output", metavar="FOLDER", help="default: runs/ and the table's name, as in runs/faces-ablation")
+    parser.add_argument("--steps", type=int, metavar="N", help="of every run; default: what its configuration says")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: 3")
+    parser.add_argument("--only", metavar="NAME,NAME", help="these variants")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every run")
+    parser.add_argument("--classifier", metavar="CKPT", help="of configs/classifier-*.yaml; most figures need it")
+    parser.add_argument("--ranks", type=int, default=os.cpu_count(), metavar="N", help="of a run; default: every core")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time; default: 1")
+    parser.add_argument("--dry-run", action="store_true", help="only look whether every run could begin")
+    parser.add_argument("--images", type=int, default=8, metavar="N", help="rows of pictures.png; default: 8")
+    parser.add_argument("--program", default=str(ROOT / "dagan_mpi"), help="default: dagan_mpi of the project")
+    args = parser.parse_args()
+
+    try:
+        variants = read_variants(args.table, args.steps)
+    except OSError as e:
+        mistake(f"{e.filename}: {e.strerror}")
+    names = args.only.split(",") if args.only else [v.name for v in variants]
+    unknown = [n for n in names if n not in [v.name for v in variants]]
+    if unknown:
+        mistake(f"{args.table}: has no variant {unknown[0]}")
+    variants = [v for v in variants if v.name in names]
+    folder = Path(args.output or f"runs/{Path(args.table).stem}-ablation")
+    program = Program(args)
+    # All first seeds, then all second ones: a table of one seed is there early.
+    runs = [Run(v, s, folder / v.name / f"seed-{s}") for s in range(1, args.seeds + 1) for v in variants]
+    for run in runs[: len(variants)]:
+        plan(program, run)
+    if args.dry_run:
+        print(f"{len(runs)} runs, {sum(run.variant.steps for run in runs)} steps")
+        return
+    with ThreadPoolExecutor(args.jobs) as pool:
+        good = list(pool.map(lambda run: carry_out(program, run), runs))
+    done = [run for run, well in zip(runs, good) if well]
+    if done:
+        write_tables(folder, variants, done)
+        write_pictures(folder / "pictures.png", [r for r in done if r.seed == 1], args.images)
+        print(f"written to {folder}/: table.md, runs.csv, pictures.png")
+    sys.exit(0 if all(good) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""What check_ablation.sh asks of files.
+
+check_ablation.py data OUTPUT            the first images of the faces data, as a data set of its own
+check_ablation.py results FOLDER PRINTED  what a comparison of dagan and cyclegan by two seeds left behind
+"""
+import csv
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from check_files import check
+
+FEW = {"train": 24, "test": 12}
+
+
+def data(output):
+    with h5py.File("data/faces.h5") as f, h5py.File(output, "w") as g:
+        for group in "adventurer", "lorelei":
+            for split, n in FEW.items():
+                for name in "images", "labels", "parts":
+                    whole = f[f"{group}/{split}/{name}"]
+                    for path, x in whole.items() if isinstance(whole, h5py.Group) else [("", whole)]:
+                        d = g.create_dataset(f"{group}/{split}/{name}/{path}".rstrip("/"), data=x[:n])
+                        if "classes" in x.attrs:
+                            d.attrs["classes"] = x.attrs["classes"]
+
+
+def results(folder, printed):
+    import matplotlib.image
+
+    folder, variants = Path(folder), ["dagan", "cyclegan"]
+    rows = list(csv.DictReader(open(folder / "runs.csv", newline="")))
+    check("runs.csv has a line for each run", [(r["variant"], r["seed"], r["steps"]) for r in rows]
+          == [(v, s, "2") for s in "12" for v in variants])
+    evaluation = json.loads((folder / "cyclegan/seed-2/evaluation.json").read_text())
+    check("runs.csv holds what evaluate wrote", float(rows[3]["SWD"]) == evaluation["distributions"]["swd"]["value"])
+    check("what a variant lacks is empty", rows[0]["eyes off by px"] and not rows[1]["eyes off by px"])
+
+    table = (folder / "table.md").read_text()
+    lines = [[c.strip() for c in line.strip("|").split("|")] for line in table.splitlines()]
+    check("table.md has a line for each variant", [x[0] for x in lines] == ["variant", "---", *variants])
+    swd = [float(r["SWD"]) for r in rows if r["variant"] == "dagan"]
+    wanted = f"{np.mean(swd):.3g} ± {abs(swd[0] - swd[1]) / 2:.2g}"
+    found = lines[2][lines[0].index("SWD")]
+    check("table.md has mean and half the range", found == wanted, found)
+    check("the table is printed", table in Path(printed).read_text())
+
+    picture = matplotlib.image.imread(folder / "pictures.png")
+    size = picture.shape[1] / 160 / 0.8, (picture.shape[0] / 160 - 0.5) / 0.8  # 0.8 inches a cell, 0.5 for names, 160 dpi
+    check("pictures.png has three images of s and of each variant", np.allclose(size, (3, 3)) and picture.std() > 0.1, size)
+
+
+if __name__ == "__main__":
+    {"data": data, "results": results}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# analysis/ablation.py: a short comparison to its end, nothing done twice; and every variant of the shipped table can begin.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=tests/lib.sh
+. tests/lib.sh
+scratch
+export MPLCONFIGDIR=$T   # matplotlib keeps its list of fonts there
+
+ablation() { "$PYTHON" analysis/ablation.py "$@" --program "$DAGAN" >"$T/out" 2>"$T/err"; }
+
+ablation configs/ablation/faces.txt --seeds 1 --dry-run
+expect "every variant of the shipped table can begin" status_is 0 $?
+is_quiet "$T/err" || not_ok "and nothing is wrong with it"
+expect "configs/ablation/ holds nothing else" test "$(ls configs/ablation)" = faces.txt
+
+# Few images, as evaluation looks at all of them.
+"$PYTHON" tests/check_ablation.py data "$T/few.h5" || not_ok "a small data set can be made"
+small=(--output "$T/runs" --steps 2 --ranks 2 --images 3)
+for set in model.width=8 model.width_d=8 data.source.file="$T/few.h5" data.target.file="$T/few.h5"; do small+=(--set "$set"); done
+compare() { ablation configs/ablation/faces.txt --seeds 2 --only dagan,cyclegan "${small[@]}"; }
+compare
+expect "a short comparison ends well" status_is 0 $?
+is_quiet "$T/err" || not_ok "a short comparison leaves stderr empty"
+cp "$T/out" "$T/first"
+"$PYTHON" tests/check_ablation.py results "$T/runs" "$T/first" || not_ok "its results can be read to their end"
+when() { find "$T/runs" -name evaluation.json -o -name translated.h5 -o -name 'ckpt-*' | sort | xargs stat -c '%n %Y %Z'; }
+when >"$T/before"
+rm -r "$T/runs/cyclegan/seed-2"
+compare
+when >"$T/after"
+expect "a second start does what is missing" test -s "$T/runs/cyclegan/seed-2/evaluation.json"
+expect "and nothing twice" diff <(grep -v cyclegan/seed-2 "$T/before") <(grep -v cyclegan/seed-2 "$T/after")
+expect "which changes no figure" diff "$T/first" "$T/out"
+
+# refuses PATTERN WORD...: status 1 and one line that matches.
+refuses() {
+    local wanted=$1
+    shift
+    ablation "$@"
+    expect "status 1: $wanted" status_is 1 $?
+    expect "one line: $wanted" test "$(wc -l <"$T/err")" -eq 1
+    says "$T/err" "^ablation\.py: $wanted" || not_ok "says: $wanted"
+}
+echo 'a configs/faces.yaml loss.weights.cts=1' >"$T/key.txt"
+echo 'a configs/faces.yaml attention' >"$T/line.txt"
+refuses "a/seed-1: .*loss.weights.cts: unknown key" "$T/key.txt"
+refuses "$T/line.txt:1: found 'a configs/faces.yaml attention', wanted NAME CONFIG.yaml" "$T/line.txt"
+refuses "configs/ablation/faces.txt: has no variant dogan" configs/ablation/faces.txt --only dogan
+refuses "$T/none.txt: No such file" "$T/none.txt"
