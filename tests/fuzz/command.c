@@ -10,15 +10,15 @@
 enum { ARGS_MAX = 300 };
 
 // The linker puts these in the place of what they are named after (--wrap).
-int __wrap_train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump);
+int __wrap_train_run(const comm_t *c, const config_t *conf, const train_t *how);
 int __wrap_translate(const comm_t *c, const translate_t *what);
 int __wrap_pack(const comm_t *c, const pack_t *p);
 int __wrap_dry_build(dry_t *dry, const comm_t *c, const config_t *conf);
 
-int __wrap_train_run(const comm_t *c, const config_t *conf, bool fresh, const char *resume, const char *dump)
+int __wrap_train_run(const comm_t *c, const config_t *conf, const train_t *how)
 {
-    CHECK(c->size == 1 && conf->train.batch > 0 && !(fresh && resume), "train without arguments");
-    return dump && !dump[0] ? EXIT_USER : EXIT_DONE;
+    CHECK(c->size == 1 && conf->train.batch > 0 && !(how->fresh && how->resume), "train without arguments");
+    return how->dump && !how->dump[0] ? EXIT_USER : EXIT_DONE;
 }
 
 int __wrap_translate(const comm_t *c, const translate_t *what)
