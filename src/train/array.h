@@ -15,6 +15,7 @@ enum { ARRAY_RANK_MAX = 5 };
 typedef struct {
     const comm_t *comm;
     hid_t file;
+    bool is_ours; // created by this rank alone
     char path[2 * CONF_TEXT_MAX];
 } array_file_t;
 

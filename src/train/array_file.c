@@ -1,9 +1,14 @@
 // HDF5 files of arrays: opening, closing, attributes.
 
+#define _GNU_SOURCE // fallocate, memfd_create
 #include "array.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 1024 * 1024, TEXT_MAX = 2 << 20 };
 
@@ -68,7 +73,10 @@ int array_open(array_file_t *f, const comm_t *c, const char *path)
 
 int array_create_alone(array_file_t *f, const comm_t *c, const char *path)
 {
-    return create_by(f, c, path, alone());
+    errno = 0;
+    int bad = create_by(f, c, path, alone());
+    f->is_ours = true;
+    return bad && errno ? fail("%s: cannot be created: %s", path, strerror(errno)) : bad;
 }
 
 int array_open_alone(array_file_t *f, const comm_t *c, const char *path)
@@ -76,14 +84,35 @@ int array_open_alone(array_file_t *f, const comm_t *c, const char *path)
     return open_by(f, c, path, alone());
 }
 
+// Takes the room that the file needs before HDF5 writes to it.  HDF5 cannot let go of a file that it failed
+// to write: it keeps it half released and crashes on it when the program ends.  So where there is no room,
+// what it still writes goes to memory.
+static int reserve(const array_file_t *f)
+{
+    haddr_t end;
+    int *fd = NULL, bad;
+    H5_OK(H5Fget_eoa(f->file, &end));
+    H5_OK(H5Fget_vfd_handle(f->file, H5P_DEFAULT, (void **)&fd));
+    while ((bad = fallocate(*fd, 0, 0, (off_t)end)) && errno == EINTR) continue;
+    if (!bad || errno == EOPNOTSUPP || errno == ENOSYS) return 0;
+    int why = errno,
+        memory = why == EFBIG ? -1 : memfd_create("no room", MFD_CLOEXEC); // ulimit -f is for both
+    CHECK(memory >= 0 && dup2(memory, *fd) >= 0, "%s: cannot be written: %s", f->path, strerror(why));
+    close(memory);
+    return fail("%s: cannot be written: %s", f->path, strerror(why));
+}
+
 int array_close(array_file_t *f)
 {
     if (f->file <= 0) return 0;
     comm_watch(f->comm, "closing %s", f->path);
-    herr_t bad = H5Fclose(f->file);
+    int bad = f->is_ours ? reserve(f) : 0;
+    errno = 0;
+    CHECK(H5Fclose(f->file) >= 0, "%s: cannot be closed: %s", f->path,
+          errno ? strerror(errno) : "HDF5 fails");
     comm_watched(f->comm);
     f->file = 0;
-    return bad < 0 ? fail("%s: cannot be closed: is the disk full?", f->path) : 0;
+    return bad;
 }
 
 bool array_exists(const array_file_t *f, const char *name)
