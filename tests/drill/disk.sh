@@ -113,7 +113,7 @@ read_only() {
     expect "writable again, the run goes on to the same end" goes_on "$dir"
 }
 
-disk() {
+drill_disk() {
     limit
     vanished
     names
