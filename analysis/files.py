@@ -106,6 +106,8 @@ class Checkpoint:
         self.config = config_values(self.attrs["config"])
 
     def attention(self, domain):
+        if f"attention/{domain}" not in self.file:
+            mistake(f"{self.path}: has no /attention/{domain}: {self.config['model.kind']} without regions")
         g = self.file[f"attention/{domain}"]
         a = {k: plain(v) for k, v in g.attrs.items()}
         file, path = a["data"].rsplit(":", 1)

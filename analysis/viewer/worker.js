@@ -33,6 +33,7 @@ function sides(half, regions) {
 function checkpoint(file, a) {
   if (a.version !== 1) throw new Error(`is a checkpoint of version ${a.version}, wanted 1`);
   if (!a.complete) throw new Error("is a checkpoint that was never completed");
+  if (!file.keys().includes("attention")) throw new Error("has no /attention: a model without regions");
   const domains = ["source", "target"].map((domain) => {
     const g = file.get(`attention/${domain}`),
       at = attributes(g),

@@ -89,6 +89,8 @@ typedef struct {
 const kind_t *kind_of(const config_t *conf);
 // Checks model.kind and what net_check does.  0, or -1 after fail().
 int kind_check(const config_t *conf);
+// 0, or -1 after fail() where the kind of the checkpoint `path` makes no images.
+int kind_translates(const config_t *conf, const char *path);
 // Whether the run has steps of that sort; whether a loss is part of it.
 bool kind_takes(const config_t *conf, int step);
 bool kind_has_loss(const config_t *conf, const loss_t *loss);

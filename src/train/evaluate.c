@@ -75,9 +75,7 @@ static int open_all(gathered_t *g)
 {
     const comm_t *c = g->comm;
     if (checkpoint_config(c, g->path, &g->conf)) return -1;
-    int bad =
-        kind_of(&g->conf)->translator ? 0 : fail("%s: a %s translates nothing", g->path, g->conf.model.kind);
-    if (comm_agree(c, bad, error_text())) return -1;
+    if (comm_agree(c, kind_translates(&g->conf, g->path), error_text())) return -1;
     if (g->has_judge && judge_config(c, g->judge_path, &g->judge_conf)) return -1;
     if (comm_agree(c, name_labels(g), error_text())) return -1;
     if (open_data(g) || open_networks(g)) return -1;

@@ -31,6 +31,11 @@ int kind_check(const config_t *conf)
     return net_check(conf);
 }
 
+int kind_translates(const config_t *conf, const char *path)
+{
+    return kind_of(conf)->translator ? 0 : fail("%s: a %s translates nothing", path, conf->model.kind);
+}
+
 bool kind_takes(const config_t *conf, int step)
 {
     int steps = kind_of(conf)->steps;

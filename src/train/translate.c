@@ -162,6 +162,7 @@ int translate(const comm_t *c, const translate_t *what)
     job_t *j = alloc(1, sizeof *j);
     *j = (job_t){ .comm = c, .what = what };
     int bad = checkpoint_config(c, what->checkpoint, &j->conf);
+    if (!bad) bad = comm_agree(c, kind_translates(&j->conf, what->checkpoint), error_text());
     if (!bad) {
         j->model.conf = &j->conf;
         translator_build(&j->f, &j->model, 1);
