@@ -101,6 +101,8 @@ static void race(trainer_t *tr, const char *dir, int rounds)
 
 int main(int argc, char **argv)
 {
+    int status;
+    if (hdf5_is_child(argc, argv, &status)) return status; // data sets are looked at by this program anew
     static trainer_t tr;
     static config_t conf;
     comm_t c;
