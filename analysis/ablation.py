@@ -5,7 +5,7 @@ Written to --output: a run directory NAME/seed-S for each run; table.md, mean ov
 line for each run; pictures.png, the same test images through every variant's first seed.
 
 What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  --steps
-shortens every run, its warm-up on labels in proportion.
+shortens every run, its warm-up on labels in proportion.  What a variant's line sets holds against --set.
 """
 import argparse
 import csv
@@ -85,7 +85,8 @@ def budget(steps, text):
     return [f"train.steps={steps}", *([f"train.label_warmup={int(warm) * steps // int(whole)}"] if warm else [])]
 
 
-def read_variants(path, steps):
+def read_variants(path, steps, sets_of_all):
+    """A variant is what its line says, so that comes last: of settings of one key the last holds."""
     found = []
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
         words = shlex.split(line, comments=True)
@@ -95,7 +96,7 @@ def read_variants(path, steps):
             mistake(f"{path}:{number}: found '{line}', wanted NAME CONFIG.yaml [KEY=VALUE]...")
         name, config, *sets = words
         text = Path(config).read_text()
-        first = budget(steps, text) if steps else []
+        first = [*(budget(steps, text) if steps else []), *sets_of_all]
         found.append(Variant(name, config, first + [s for word in sets for s in expand(word, text, config)]))
     return found
 
@@ -135,7 +136,7 @@ class Program:
             subprocess.run(command, check=True, env=self.env, stdout=out, stderr=subprocess.STDOUT)
 
     def options(self, run):
-        sets = [*run.variant.sets, *self.args.set, f"run.dir={run.folder}", f"run.seed={run.seed}"]
+        sets = [*run.variant.sets, f"run.dir={run.folder}", f"run.seed={run.seed}"]
         return [run.variant.config, *(word for s in sets for word in ("--set", s))]
 
 
@@ -250,7 +251,7 @@ def main():
     args = parser.parse_args()
 
     try:
-        variants = read_variants(args.table, args.steps)
+        variants = read_variants(args.table, args.steps, args.set)
     except OSError as e:
         mistake(f"{e.filename}: {e.strerror}")
     names = args.only.split(",") if args.only else [v.name for v in variants]

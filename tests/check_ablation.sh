@@ -33,6 +33,11 @@ expect "a second start does what is missing" test -s "$T/runs/cyclegan/seed-2/ev
 expect "and nothing twice" diff <(grep -v cyclegan/seed-2 "$T/before") <(grep -v cyclegan/seed-2 "$T/after")
 expect "which changes no figure" diff "$T/first" "$T/out"
 
+# What a variant sets is what it is.
+printf '%s\n' 'own configs/smoke.yaml train.steps=3' 'other configs/smoke.yaml' >"$T/steps.txt"
+ablation "$T/steps.txt" --seeds 1 --set train.steps=5 --dry-run
+expect "a variant's line holds against --set" says "$T/out" '^2 runs, 8 steps$'
+
 # refuses PATTERN WORD...: status 1 and one line that matches.
 refuses() {
     local wanted=$1
