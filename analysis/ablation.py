@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Trains the variants of a table such as configs/ablation/faces.txt with the same budget, evaluates and compares them.
 
-Written to --output: a run directory NAME/seed-S for each run; table.md, mean over seeds and half the range; runs.csv, a
-line for each run; pictures.png, the same test images through every variant's first seed.
+Written to --output: a run directory NAME/seed-S for each run; table.md, the main figures, mean over seeds and half the
+range; runs.csv, every figure, a line for each run; pictures.png, the same test images through every variant's first seed.
 
 What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  --steps
 shortens every run, its warm-up on labels in proportion.  What a variant's line sets holds against --set.
@@ -48,8 +48,22 @@ def figures(e):
         "pixels to partner": partner.get("pixels", {}).get("partner"),
         "features to partner": partner.get("features", {}).get("partner"),
         **{f"{p} off by px": mean(d.get(p, {}).get("median_px") for d in regions) for p in PARTS},
+        "parts off by px": mean(mean(d.get(p, {}).get("median_px") for d in regions) for p in PARTS),
         "landmarks NME": mean(d.get("nme") for d in regions),
     }
+
+
+# What fits a page: {figure: its heading in table.md, decimals, what it is}.
+COLUMNS = {
+    "KID / KID of domains": ("KID", 2, "of s' and target, as a share of that of source and target"),
+    "SWD": ("SWD", 0, "sliced Wasserstein distance of s' and target"),
+    "precision": ("precision", 2, "share of s' that could be of target"),
+    "recall": ("recall", 2, "share of target that s' could give"),
+    "modes present %": ("modes %", 0, "classes that s' shows at least half as often as it should"),
+    "labels kept %": ("kept %", 0, "labels that s' keeps, of those that the classifier finds in real images"),
+    "features to partner": ("partner", 2, "distance of s' to its true partner, in features of the classifier"),
+    "parts off by px": ("off px", 1, f"median distance of regions to their parts, mean of {', '.join(PARTS)}"),
+}
 
 
 # ---- the table of variants -------------------------------------------------------------------------------
@@ -185,12 +199,26 @@ def carry_out(program, run):
 # ---- what is left behind ---------------------------------------------------------------------------------
 
 
-def cell(values):
+def cell(values, decimals):
     values = [v for v in values if v is not None]
     if not values:
         return "-"
     half = (max(values) - min(values)) / 2
-    return f"{np.mean(values):.3g}" + (f" ± {half:.2g}" if len(values) > 1 else "")
+    return f"{np.mean(values):.{decimals}f}" + (f" ± {half:.{decimals}f}" if len(values) > 1 else "")
+
+
+def table(variants, runs, found):
+    """The columns that some variant has; under it what they are."""
+    columns = {name: c for name, c in COLUMNS.items() if any(x[name] is not None for x in found)}
+    lines = ["| variant | " + " | ".join(c[0] for c in columns.values()) + " |", "|---" * (len(columns) + 1) + "|"]
+    seeds = max(run.seed for run in runs)
+    for v in variants:
+        mine = [x for run, x in zip(runs, found) if run.variant is v]
+        name = v.name if len(mine) == seeds else f"{v.name} ({len(mine)} of {seeds} seeds)"
+        cells = [cell([x[n] for x in mine], c[1]) for n, c in columns.items()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    spread = f"Mean of {seeds} seeds ± half the range. " if seeds > 1 else ""
+    return [*lines, "", spread + "; ".join(f"{c[0]}: {c[2]}" for c in columns.values()) + "."]
 
 
 def write_tables(folder, variants, runs):
@@ -201,12 +229,9 @@ def write_tables(folder, variants, runs):
         out.writerow(["variant", "seed", "steps", *names])
         for run, x in zip(runs, found):
             out.writerow([run.variant.name, run.seed, run.variant.steps, *("" if x[n] is None else x[n] for n in names)])
-    lines = ["| variant | seeds | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
-    for v in variants:
-        mine = [x for run, x in zip(runs, found) if run.variant is v]
-        lines.append(f"| {v.name} | {len(mine)} | " + " | ".join(cell([x[n] for x in mine]) for n in names) + " |")
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    text = "\n".join(table(variants, runs, found)) + "\n"
+    (folder / "table.md").write_text(text)
+    print(text, end="")
 
 
 def write_pictures(path, runs, count):

@@ -42,11 +42,16 @@ def results(folder, printed):
 
     table = (folder / "table.md").read_text()
     lines = [[c.strip() for c in line.strip("|").split("|")] for line in table.splitlines()]
-    check("table.md has a line for each variant", [x[0] for x in lines] == ["variant", "---", *variants])
-    swd = [float(r["SWD"]) for r in rows if r["variant"] == "dagan"]
-    wanted = f"{np.mean(swd):.3g} ± {abs(swd[0] - swd[1]) / 2:.2g}"
-    found = lines[2][lines[0].index("SWD")]
-    check("table.md has mean and half the range", found == wanted, found)
+    check("table.md has a line for each variant", [x[0] for x in lines[:4]] == ["variant", "---", *variants])
+    for heading, name, decimals in ("SWD", "SWD", 0), ("off px", "parts off by px", 1):
+        x = [float(r[name]) for r in rows if r["variant"] == "dagan"]
+        wanted = f"{np.mean(x):.{decimals}f} ± {abs(x[0] - x[1]) / 2:.{decimals}f}"
+        found = lines[2][lines[0].index(heading)]
+        check(f"table.md has mean and half the range of {heading}", found == wanted, found)
+    parts = [float(rows[0][f"{p} off by px"]) for p in ("eyes", "mouth", "glasses", "hair")]
+    check("which for parts is their mean", np.isclose(np.mean(parts), float(rows[0]["parts off by px"])))
+    check("table.md says - where a variant lacks a figure", lines[3][lines[0].index("off px")] == "-")
+    check("and what its columns are", all(f"{h}: " in table for h in lines[0][1:]))
     check("the table is printed", table in Path(printed).read_text())
 
     picture = matplotlib.image.imread(folder / "pictures.png")
