@@ -4,11 +4,13 @@
 Written to --output: a run directory NAME/seed-S for each run; table.md, the main figures, mean over seeds and half the
 range; runs.csv, every figure, a line for each run; pictures.png, the same test images through every variant's first seed.
 
-What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  --steps
-shortens every run, its warm-up on labels in proportion.  What a variant's line sets holds against --set.
+What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  What another
+classifier judged is evaluated anew.  --steps shortens every run, its warm-up on labels in proportion.  What a variant's line
+sets holds against --set.
 """
 import argparse
 import csv
+import hashlib
 import json
 import os
 import re
@@ -154,6 +156,26 @@ class Program:
         return [run.variant.config, *(word for s in sets for word in ("--set", s))]
 
 
+class Judge:
+    """The classifier given, if any.  Evaluations name it by a hash of its weights, which is known once it judged a run:
+    classifiers.json holds that name for each checkpoint, told by what is in the file."""
+
+    def __init__(self, path, folder):
+        self.known = folder / "classifiers.json"
+        self.names = json.loads(self.known.read_text()) if self.known.exists() else {}
+        # latest.h5 is a link to a checkpoint that nobody changes any more.
+        self.options = ["--classifier", Path(path).resolve()] if path else []
+        self.content = hashlib.sha256(self.options[1].read_bytes()).hexdigest() if path else "none"
+
+    def made(self, evaluation):
+        name = evaluation.get("classifier", "none")
+        return name == ("none" if not self.options else self.names.get(self.content))
+
+    def learn(self, evaluation):
+        self.names[self.content] = evaluation.get("classifier")
+        self.known.write_text(json.dumps(self.names, indent=2) + "\n")
+
+
 def plan(program, run):
     """Finds mistakes before hours have passed, and how long the runs of a variant are."""
     try:
@@ -174,21 +196,33 @@ def is_newer(file, than):
     return file.exists() and file.stat().st_mtime >= than.stat().st_mtime
 
 
-def carry_out(program, run):
+def judged(run, judge, evaluation):
+    """What `evaluate` wrote of the run's checkpoint with this classifier, or None."""
+    if not is_newer(evaluation, run.folder / "latest.h5"):
+        return None
+    try:
+        found = json.loads(evaluation.read_text())
+    except ValueError:
+        return None  # it was interrupted while it wrote
+    return found if judge.made(found) else None
+
+
+def carry_out(program, judge, run):
     """Trains, evaluates, translates: whatever is not done yet.  False where a part failed."""
     checkpoint, log = run.folder / "latest.h5", run.folder.parent / f"{run.folder.name}.log"
     evaluation, translated = run.folder / "evaluation.json", run.folder / "translated.h5"
     run.folder.parent.mkdir(parents=True, exist_ok=True)
-    judge = ["--classifier", program.args.classifier] if program.args.classifier else []
     try:
         if steps_done(run.folder) < run.variant.steps:
             program("train", *program.options(run), log=log)
-        if not is_newer(evaluation, checkpoint):
-            program("evaluate", checkpoint, *judge, "--output", evaluation, log=log)
+        run.evaluation = judged(run, judge, evaluation)
+        if not run.evaluation:
+            program("evaluate", checkpoint, *judge.options, "--output", evaluation, log=log)
+            run.evaluation = json.loads(evaluation.read_text())
+            judge.learn(run.evaluation)
         if not is_newer(translated, checkpoint):
             data = Checkpoint(checkpoint).config["data.source.file"]
             program("translate", checkpoint, "--input", data, "--output", translated, log=log)
-        run.evaluation = json.loads(evaluation.read_text())
     except subprocess.CalledProcessError as e:
         print(f"{run.name}: status {e.returncode}, see {log}", flush=True)
         return False
@@ -286,6 +320,10 @@ def main():
     variants = [v for v in variants if v.name in names]
     folder = Path(args.output or f"runs/{Path(args.table).stem}-ablation")
     program = Program(args)
+    try:
+        judge = Judge(args.classifier, folder)
+    except OSError as e:
+        mistake(f"{args.classifier}: {e.strerror}")
     # All first seeds, then all second ones: a table of one seed is there early.
     runs = [Run(v, s, folder / v.name / f"seed-{s}") for s in range(1, args.seeds + 1) for v in variants]
     for run in runs[: len(variants)]:
@@ -294,7 +332,7 @@ def main():
         print(f"{len(runs)} runs, {sum(run.variant.steps for run in runs)} steps")
         return
     with ThreadPoolExecutor(args.jobs) as pool:
-        good = list(pool.map(lambda run: carry_out(program, run), runs))
+        good = list(pool.map(lambda run: carry_out(program, judge, run), runs))
     done = [run for run, well in zip(runs, good) if well]
     if done:
         write_tables(folder, variants, done)

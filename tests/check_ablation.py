@@ -3,6 +3,7 @@
 
 check_ablation.py data OUTPUT            the first images of the faces data, as a data set of its own
 check_ablation.py results FOLDER PRINTED  what a comparison of dagan and cyclegan by two seeds left behind
+check_ablation.py judged FOLDER           what one with a classifier left behind
 """
 import csv
 import json
@@ -59,5 +60,13 @@ def results(folder, printed):
     check("pictures.png has three images of s and of each variant", np.allclose(size, (3, 3)) and picture.std() > 0.1, size)
 
 
+def judged(folder):
+    """By classifiers: every figure has a column, and all fit a page."""
+    rows = list(csv.DictReader(open(Path(folder) / "runs.csv", newline="")))
+    lines = [line.strip("|").split("|") for line in (Path(folder) / "table.md").read_text().splitlines()]
+    check("table.md has nine columns", len(lines[0]) == len(lines[2]) == 9, lines[0])
+    check("runs.csv has a column for every figure", len(rows[0]) == 3 + 18, list(rows[0]))
+
+
 if __name__ == "__main__":
-    {"data": data, "results": results}[sys.argv[1]](*sys.argv[2:])
+    {"data": data, "results": results, "judged": judged}[sys.argv[1]](*sys.argv[2:])

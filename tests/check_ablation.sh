@@ -33,6 +33,31 @@ expect "a second start does what is missing" test -s "$T/runs/cyclegan/seed-2/ev
 expect "and nothing twice" diff <(grep -v cyclegan/seed-2 "$T/before") <(grep -v cyclegan/seed-2 "$T/after")
 expect "which changes no figure" diff "$T/first" "$T/out"
 
+# An evaluation names its classifier, and no table holds those of two.
+for seed in 1 2; do
+    ranks 2 "$DAGAN" configs/classifier-lorelei.yaml --set data.source.file="$T/few.h5" --set data.target.file="$T/few.h5" \
+        --set model.width=8 --set train.steps=2 --set run.seed=$seed --set run.dir="$T/judge$seed" >"$T/out" 2>&1 ||
+        not_ok "a classifier trains: $(tail -1 "$T/out")"
+done
+evaluation=$T/runs/dagan/seed-1/evaluation.json
+# judged_by N: compares with the Nth classifier; $name is what the evaluation calls it, $moment when that was written.
+judged_by() {
+    ablation configs/ablation/faces.txt --seeds 1 --only dagan "${small[@]}" --classifier "$T/judge$1/latest.h5"
+    expect "a comparison with classifier $1 ends well" status_is 0 $?
+    name=$(sed -n 's/^  "classifier": "\(.*\)",$/\1/p' "$evaluation")
+    moment=$(stat -c %y "$evaluation")
+}
+judged_by 1
+first=$name first_moment=$moment
+expect "what no classifier judged is evaluated anew" test -n "$first"
+"$PYTHON" tests/check_ablation.py judged "$T/runs" || not_ok "its table can be read"
+judged_by 1
+expect "what this one judged is not" test "$moment" = "$first_moment"
+judged_by 2
+expect "what another one judged is" test -n "$name" -a "$name" != "$first"
+ablation configs/ablation/faces.txt --seeds 1 --only dagan "${small[@]}"
+expect "and so is it where none is given" test -z "$(grep '"classifier"' "$evaluation")"
+
 # What a variant sets is what it is.
 printf '%s\n' 'own configs/smoke.yaml train.steps=3' 'other configs/smoke.yaml' >"$T/steps.txt"
 ablation "$T/steps.txt" --seeds 1 --set train.steps=5 --dry-run
@@ -53,3 +78,4 @@ refuses "a/seed-1: .*loss.weights.cts: unknown key" "$T/key.txt"
 refuses "$T/line.txt:1: found 'a configs/faces.yaml attention', wanted NAME CONFIG.yaml" "$T/line.txt"
 refuses "configs/ablation/faces.txt: has no variant dogan" configs/ablation/faces.txt --only dogan
 refuses "$T/none.txt: No such file" "$T/none.txt"
+refuses "$T/none.h5: No such file" configs/ablation/faces.txt --classifier "$T/none.h5"
