@@ -15,9 +15,9 @@ is_quiet "$T/err" || not_ok "and nothing is wrong with it"
 expect "configs/ablation/ holds nothing else" test "$(ls configs/ablation)" = faces.txt
 
 # Few images, as evaluation looks at all of them.
-"$PYTHON" tests/check_ablation.py data "$T/few.h5" || not_ok "a small data set can be made"
+few_faces 24 12
 small=(--output "$T/runs" --steps 2 --ranks 2 --images 3)
-for set in model.width=8 model.width_d=8 data.source.file="$T/few.h5" data.target.file="$T/few.h5"; do small+=(--set "$set"); done
+for set in model.width=8 model.width_d=8 data.{source,target}.file="$T/faces.h5"; do small+=(--set "$set"); done
 compare() { ablation configs/ablation/faces.txt --seeds 2 --only dagan,cyclegan "${small[@]}"; }
 compare
 expect "a short comparison ends well" status_is 0 $?
@@ -35,9 +35,7 @@ expect "which changes no figure" diff "$T/first" "$T/out"
 
 # An evaluation names its classifier, and no table holds those of two.
 for seed in 1 2; do
-    ranks 2 "$DAGAN" configs/classifier-lorelei.yaml --set data.source.file="$T/few.h5" --set data.target.file="$T/few.h5" \
-        --set model.width=8 --set train.steps=2 --set run.seed=$seed --set run.dir="$T/judge$seed" >"$T/out" 2>&1 ||
-        not_ok "a classifier trains: $(tail -1 "$T/out")"
+    small_classifier 2 "$T/judge$seed" --set run.seed=$seed || not_ok "a classifier trains: $(tail -1 "$T/judge$seed.err")"
 done
 evaluation=$T/runs/dagan/seed-1/evaluation.json
 # judged_by N: compares with the Nth classifier; $name is what the evaluation calls it, $moment when that was written.

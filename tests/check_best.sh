@@ -6,12 +6,10 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
 scratch
 
-"$PYTHON" tests/check_evaluate.py --cut data/faces.h5 "$T/faces.h5" 60 4
-DATA=(--set data.source.file="$T/faces.h5" --set data.target.file="$T/faces.h5")
-ranks 2 "$DAGAN" configs/classifier-lorelei.yaml "${DATA[@]}" --set run.dir="$T/classifier" --set model.width=8 \
-    --set train.steps=2 >"$T/out" 2>&1
+few_faces 60 4
+small_classifier 2 "$T/classifier"
 BEST=(--set checkpoint.best=kid --set checkpoint.classifier="$T/classifier/latest.h5" --set checkpoint.best_every=1)
-SMALL+=("${DATA[@]}" --set data.validation=20)
+SMALL+=(--set data.validation=20)
 
 train 1 "$T/one" "${BEST[@]}"
 expect "a run with validation rows" status_is 0 $?

@@ -1,9 +1,7 @@
 #!/usr/bin/python3
 """Recomputes what `evaluate` says, from its --arrays and the data set, with numpy alone.
 
-check_evaluate.py DATA.h5 FIGURES.json ARRAYS.h5 SOURCE TARGET    compares
-check_evaluate.py --cut FROM.h5 TO.h5 TRAIN TEST                  writes a data set of the first rows of another,
-                                                                  fewer of lorelei, so that KID draws subsets
+check_evaluate.py DATA.h5 FIGURES.json ARRAYS.h5 SOURCE TARGET
 
 The program computes features' products in float32, so kernels and distances agree to some 1e-6 of their size; figures
 that are counts agree exactly.
@@ -23,18 +21,6 @@ EVALUATE = 6  # the stream of src/base/rng.c that evaluation draws from
 BOUND = "eyes: 0, mouth: 1, glasses: 2, hair: 3"  # of configs/smoke.yaml
 HALF = 10
 NAMES = "skin hair hair_color eyes eyebrows mouth glasses background".split()  # of configs/classifier-lorelei.yaml
-
-
-def cut(source, target, n_train, n_test):
-    with h5py.File(source) as f, h5py.File(target, "w") as out:
-        for domain in f:
-            for split, n in ("train", n_train), ("test", n_test):
-                def copy(name, x, to=out.require_group(f"{domain}/{split}"), n=n):
-                    if isinstance(x, h5py.Dataset):
-                        d = to.create_dataset(name, data=x[: n - (to.name == "/lorelei/train") * n // 6])
-                        if "classes" in x.attrs:
-                            d.attrs["classes"] = x.attrs["classes"]
-                f[f"{domain}/{split}"].visititems(copy)
 
 
 # ---- random numbers by place, as src/base/rng.c draws them ----------------------------------------------
@@ -303,8 +289,6 @@ def check_pixels(said, data, arrays, groups):
 
 
 def main():
-    if sys.argv[1] == "--cut":
-        return cut(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
     groups = dict(zip(("source", "target"), sys.argv[4:]))
     with open(sys.argv[2]) as f:
         said = json.load(f)

@@ -6,17 +6,15 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
 scratch
 
-"$PYTHON" tests/check_evaluate.py --cut data/faces.h5 "$T/faces.h5" 60 40
-DATA=(--set data.source.file="$T/faces.h5" --set data.target.file="$T/faces.h5")
+few_faces 60 40
 for np in 1 2; do
-    ranks $np "$DAGAN" configs/classifier-lorelei.yaml "${DATA[@]}" --set run.dir="$T/classifier$np" --set model.width=8 \
-        --set train.steps=6 >"$T/out$np" 2>"$T/err"
+    small_classifier $np "$T/classifier$np" --set train.steps=6
     expect "a classifier trains on $np ranks" status_is 0 $?
-    expect "a classifier leaves stderr empty" is_quiet "$T/err"
+    expect "a classifier leaves stderr empty" is_quiet "$T/classifier$np.err"
 done
-expect "a classifier's accuracy on test images is told" says "$T/out1" "lorelei/test, balanced accuracy: skin [0-9.]+%, hair "
+expect "a classifier's accuracy on test images is told" says "$T/classifier1.out" "lorelei/test, balanced accuracy: skin [0-9.]+%, hair "
 expect "2 ranks train the classifier of one, in bits" same "$T/classifier1/latest.h5" "$T/classifier2/latest.h5"
-train 2 "$T/run" "${DATA[@]}" --set train.label_warmup=2
+train 2 "$T/run" --set train.label_warmup=2
 
 JUDGE=(--classifier "$T/classifier1/latest.h5")
 for np in 1 2 3; do

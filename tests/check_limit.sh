@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
 . tests/lib.sh
 scratch
+few_faces 60 12
 unset "${!SLURM_@}"
 # So short a limit leaves a quarter for the first checkpoint and 5 seconds for the end: the run has 4 of these 12.
 LIMIT=12

@@ -4,6 +4,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
 scratch
+few_faces 60 12
 END=ckpt-00000004.h5
 SMALL+=(--set checkpoint.every=1 --set train.batch=4)
 

@@ -47,6 +47,21 @@ clean_up() {
 # The smoke job with 8 leaves and 4 steps, no pictures.
 SMALL=(configs/smoke.yaml --set train.batch=8 --set train.steps=4 --set samples.every=0 --set checkpoint.keep=10)
 
+# few_faces TRAIN TEST: so many rows of the faces data as $T/faces.h5, with which the small job begins sooner.
+few_faces() {
+    "$PYTHON" tests/few_faces.py "$T/faces.h5" "$1" "$2" || exit 1
+    FEW=(--set data.source.file="$T/faces.h5" --set data.target.file="$T/faces.h5")
+    SMALL+=("${FEW[@]}")
+}
+
+# small_classifier N DIR [OPTION...]: as train, a classifier of these faces.
+small_classifier() {
+    local np=$1 dir=$2
+    shift 2
+    ranks "$np" "$DAGAN" configs/classifier-lorelei.yaml "${FEW[@]}" --set run.dir="$dir" --set model.width=8 \
+        --set train.steps=2 "$@" >"$dir.out" 2>"$dir.err"
+}
+
 # train N DIR [OPTION...]: the small job in run directory DIR; what it says goes to DIR.out and DIR.err.
 train() {
     local np=$1 dir=$2
