@@ -55,7 +55,7 @@ help:
 	@echo 'make               build $(PROG)'
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10", NP=ranks)'
-	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...")'
+	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...", JOBS=2 at a time)'
 	@echo 'make drill         kills, stops, damaged files, full disks (PARTS="kill corrupt disk signals", SHORT=1, SEED=2)'
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
@@ -205,7 +205,7 @@ test-torch: packages test-packages torch-packages
 	@$(MAKE) --no-print-directory $(PROG)
 	@tests/run torch
 
-# The sanitizers' tests run one at a time and slowly; what Open MPI leaks by design stands in tests/lsan.supp.
+# What Open MPI leaks by design stands in tests/lsan.supp.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 asan: packages test-packages
 	@mkdir -p build/asan
