@@ -105,6 +105,10 @@ class Checkpoint:
         self.step = self.attrs["step"]
         self.config = config_values(self.attrs["config"])
 
+    @property
+    def has_regions(self):
+        return "attention" in self.file
+
     def attention(self, domain):
         if f"attention/{domain}" not in self.file:
             mistake(f"{self.path}: has no /attention/{domain}: {self.config['model.kind']} without regions")

@@ -3,7 +3,8 @@
 
 The page goes to RUN/report.html and can be mailed or opened offline.  What dagan_mpi keeps in RUN is all it is made
 from, with one exception: regions and translations of test images are computed by `dagan_mpi translate` from the newest
-checkpoint, in seconds, or taken from files that it wrote before (--translated).  RUN may still be training.
+checkpoint, in seconds, or taken from files that it wrote before (--translated).  RUN may still be training.  A model
+without regions gets a page without them.
 """
 import argparse
 import os
@@ -31,22 +32,26 @@ def footer(run):
 def build(args, folder):
     run = about.open_run(args.run, args.data)
     program = None if args.no_translate else args.program
-    shown, trouble = images.open_images(run, folder, program, args.translated)
-    s, t, newest = run.attention["source"], run.attention["target"], run.newest
+    shown, trouble = images.open_images(run, folder, program, args.translated) if run.attention else ({}, [])
+    newest, c = run.newest, run.newest.config
     written = time.strftime(WHEN, time.localtime(newest.path.stat().st_mtime))
-    title = Path(newest.config["run.dir"]).name or str(args.run)
+    title = Path(c["run.dir"]).name or str(args.run)
+    kind = f"N′ = {run.attention['source'].regions}" if run.attention else f"{c['model.kind']} without regions"
     subtitle = (
-        f"{s.data[1]} → {t.data[1]}, images of {s.size}×{s.size}, N′ = {s.regions}, seed {newest.attrs['seed']}; "
-        f"weights after step {number(newest.step)}, written {written}"
+        f"{c['data.source.group']} → {c['data.target.group']}, images of {c['data.size']}×{c['data.size']}, {kind}, "
+        f"seed {newest.attrs['seed']}; weights after step {number(newest.step)}, written {written}"
     )
+    about_regions = [
+        ("regions", "Regions", lambda: images.regions(run, shown, trouble, args.images)),
+        ("heat", "Where regions look", lambda: places.heat_maps(run)),
+        ("drift", "Drift of centres", lambda: places.drift(run)),
+    ]
     sections = [
         ("overview", "Overview", about.overview(run, shown)),
         ("samples", "Samples over time", about.samples(run, args.samples)),
         ("losses", "Losses", about.losses(run)),
         ("timing", "Rates and timing", about.times(run)),
-        ("regions", "Regions", images.regions(run, shown, trouble, args.images)),
-        ("heat", "Where regions look", places.heat_maps(run)),
-        ("drift", "Drift of centres", places.drift(run)),
+        *((name, heading, make()) for name, heading, make in about_regions if run.attention),
         ("evaluation", "Evaluation", about.evaluation(run)),
         ("config", "Configuration", about.configuration(run)),
         ("machine", "Machine", about.machine(run)),

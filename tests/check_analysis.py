@@ -2,6 +2,7 @@
 """What analysis/ made of a run, against what the run's files hold, computed here anew.
 
 check_analysis.py report HTML RUN TRANSLATED_SOURCE TRANSLATED_TARGET PROGRAM
+check_analysis.py whole HTML WORDS       the same of a model without regions, whose subtitle has these words
 check_analysis.py attention FOLDER CKPT PRINTED
 check_analysis.py metrics PRINTED RUN
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
@@ -141,19 +142,35 @@ def check_regions(page, translated):
     )
 
 
-def check_report(html, run, source, target, program):
-    text, run = Path(html).read_text(encoding="utf-8"), Path(run)
+SECTIONS = "overview samples losses timing regions heat drift evaluation config machine".split()
+
+
+def open_page(html, sections):
+    text = Path(html).read_text(encoding="utf-8")
     page = Page()
     page.feed(text)
     page.close()
     check_alone(page, text)
-    sections = "overview samples losses timing regions heat drift evaluation config machine".split()
-    check("report: all its sections are there", [i for i in page.ids if i in sections] == sections, page.ids)
+    check("report: all its sections are there", [i for i in page.ids if i in SECTIONS] == sections, page.ids)
     check(
         "report: none of them is empty",
         all(len(page.text.get(s, "").split()) > 4 for s in sections),
         {s: page.text.get(s) for s in sections},
     )
+    return page
+
+
+def check_whole(html, words):
+    """Of a model without regions."""
+    page = open_page(html, [s for s in SECTIONS if s not in ("regions", "heat", "drift")])
+    check("report without regions: it says so", words in Path(html).read_text(encoding="utf-8"))
+    check("report without regions: samples say what their rows are", "s again, F(s)" in page.text["samples"])
+    check("report without regions: it credits the images", "Lisa Wischofsky" in page.text[None], page.text[None])
+    check("report without regions: losses are drawn", page.charts["Adversarial, G"]["series"], page.charts)
+
+
+def check_report(html, run, source, target, program):
+    page, run = open_page(html, SECTIONS), Path(run)
     samples = sorted((run / "samples").glob("step-*.png"))
     shown = [(alt, base64.b64decode(src.split(",")[1])) for alt, src in page.images]
     check(
@@ -266,6 +283,5 @@ def cut(path, output):
 
 
 if __name__ == "__main__":
-    {"report": check_report, "attention": check_attention, "metrics": check_metrics, "cut": cut}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut}
+    whats[sys.argv[1]](*sys.argv[2:])

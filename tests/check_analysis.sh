@@ -56,6 +56,20 @@ works report "$T/run" --output "$T/none.html" --program "$T/none"
 expect "without the program it says so" says "$T/none.html" "$T/none: No such file"
 expect "and shows training images" says "$T/none.html" "adventurer/train: training images"
 
+# Models without regions.
+whole=(--set attention.regions=0)
+for label in eyes mouth glasses hair; do whole+=(--set "labels.$label=all"); done
+cycle=(configs/cyclegan.yaml --set model.width=8 --set model.width_d=8 --set train.batch=2 --set samples.count=2)
+for kind in "dagan ${SMALL[*]} ${whole[*]}" "cyclegan ${cycle[*]}"; do
+    read -ra job <<<"${kind#* }"
+    name=${kind%% *}
+    ranks 2 "$DAGAN" "${job[@]}" --set run.dir="$T/$name" --set train.steps=2 --set samples.every=2 >"$T/out" 2>&1 ||
+        not_ok "$name without regions trains: $(tail -1 "$T/out")"
+    works report "$T/$name"
+    "$PYTHON" tests/check_analysis.py whole "$T/$name/report.html" "images of 64×64, $name without regions" ||
+        not_ok "the report of $name can be read to its end"
+done
+
 # ---- attention, plot_metrics -----------------------------------------------------------------------
 works attention "$T/run/latest.h5" --output "$T/attention"
 cp "$T/out" "$T/printed"
@@ -77,6 +91,7 @@ refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5
 refuses "cut.h5: cannot be read as HDF5" attention "$T/cut.h5"
 refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5
 refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
+refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
 refuses "No such file" plot_metrics "$T/empty"
 refuses "found none of these" plot_metrics "$T/run" --columns nothing

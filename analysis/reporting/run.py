@@ -37,7 +37,7 @@ class Run:
     folder: Path
     kept: list[Checkpoint]
     metrics: dict[str, np.ndarray]
-    attention: dict[str, Attention]
+    attention: dict[str, Attention]  # none in a model without regions
     data: dict[str, Path] = field(default_factory=dict)  # only domains whose data set was found, as the next two
     splits: dict[str, Split] = field(default_factory=dict)
     greys: dict[str, np.ndarray] = field(default_factory=dict)  # the mean image
@@ -52,12 +52,13 @@ def open_run(folder, data):
     if not kept:
         mistake(f"{folder}: holds no checkpoint (ckpt-*.h5)")
     metrics = read_metrics(folder if (folder / "metrics.csv").exists() else kept[-1].path)
-    run = Run(folder, kept, metrics, {d: kept[-1].attention(d) for d in DOMAINS})
-    for domain, a in run.attention.items():
-        file = find_data(a.data[0], data)
+    run = Run(folder, kept, metrics, {d: kept[-1].attention(d) for d in DOMAINS if kept[-1].has_regions})
+    c = run.newest.config
+    for domain in DOMAINS:
+        file = find_data(c[f"data.{domain}.file"], data)
         if file:
-            run.data[domain], run.splits[domain] = file, Split(file, *a.data[1:])
-            run.greys[domain] = mean_image(run.splits[domain].images, a.size)
+            run.data[domain], run.splits[domain] = file, Split(file, c[f"data.{domain}.group"], "train")
+            run.greys[domain] = mean_image(run.splits[domain].images, c["data.size"])
     return run
 
 
@@ -105,6 +106,8 @@ def samples(run, most):
         for f, step in zip(shown, steps)
     )
     rows = "Test images. First three rows: s, its regions, F(s). Last three: t, its regions, F(t)."
+    if not run.attention:
+        rows = "Test images. First three rows: s, s again, F(s). Last three: t, t again, F(t)."
     if len(shown) < len(files):
         rows += f" {len(shown)} of {len(files)} pictures, evenly spaced."
     return (
