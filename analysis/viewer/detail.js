@@ -29,7 +29,7 @@ function figure(side, draw, text) {
 
 function pictures() {
   const { set, selected: row, view } = state, frame = frameNow(), side = frame?.outputs ? PAIRED : SINGLE;
-  const hasTracks = frame && set.frames.length > 1 && view.regions;
+  const hasTracks = frame?.regions && set.frames.length > 1 && view.regions;
   const source = figure(side, (g) => {
     drawImage(g, set.images, frame, row, 0, side, view);
     drawOutlines(g, set, frame, row, side, view);
@@ -42,7 +42,7 @@ function pictures() {
 
 function instances() {
   const { selected: row, view } = state, frame = frameNow();
-  if (!frame || !isKnown(frame, row)) return [];
+  if (!frame?.regions || !isKnown(frame, row)) return [];
   const plain = frame.outputs ? "Instances, source and translation" : "Instances";
   const title = view.mask ? "Instances, as E sees them" : plain;
   const lines = Array.from({ length: frame.regions }, (_, r) => instance(frame, row, r));

@@ -63,7 +63,7 @@ function dot(g, x, y, radius, fill) {
 export function drawImage(g, where, frame, row, left, side, view) {
   const found = image(where, row);
   if (!found) return false;
-  const known = view.mask && frame && isKnown(frame, row);
+  const known = view.mask && frame?.regions && isKnown(frame, row);
   const regions = known ? Array.from({ length: frame.regions }, (_, r) => region(frame, row, r)) : [];
   g.drawImage(known ? masked(found.pixels, regions, frame.sharpness) : found.bitmap, left, 0, side, side);
   return true;

@@ -84,6 +84,7 @@ function dataSets(d) {
 
 // Returns what there is to say.
 function addCheckpoint(sets, c) {
+  if (!c.domains.length) return [`${c.name} is of a model without regions: open what translate made with it`];
   return c.domains.flatMap((a) => {
     const [, file, path] = /^(.*):\/*(.*?)$/.exec(a.data);
     const there = sets.filter((s) => s.path === path);
@@ -112,7 +113,7 @@ async function addTranslation(sets, t) {
 // A translation does not say k of Eq. 4; a checkpoint of the same regions does.
 function sharpnessOf(t) {
   const c = files.find(
-    (f) => f.kind === "checkpoint" && JSON.stringify(f.domains[0].half) === JSON.stringify(t.half),
+    (f) => f.kind === "checkpoint" && JSON.stringify(f.domains[0]?.half) === JSON.stringify(t.half),
   );
   return c?.domains[0].sharpness ?? 1;
 }

@@ -1,5 +1,6 @@
-// The viewer in headless Chromium on a real run: node test.mjs PAGE DATA CHECKPOINT... TRANSLATION...
-// The checkpoints are of one run, oldest first, the translations theirs of DATA:/adventurer/test.  What the page shows
+// The viewer in headless Chromium on a real run: node test.mjs PAGE DATA CHECKPOINT... TRANSLATION... whole...
+// The checkpoints are of one run, oldest first, the translations theirs of DATA:/adventurer/test; whole*.h5 are a checkpoint
+// without regions and its translation of DATA:/lorelei/test.  What the page shows
 // is compared with what the files hold, read here by h5wasm for Node and computed anew.
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +11,8 @@ import { chromium } from "playwright-core";
 
 const [page_file, data, ...others] = process.argv.slice(2).map((name) => resolve(name));
 const checkpoints = others.filter((name) => basename(name).startsWith("ckpt-"));
-const translations = others.filter((name) => !checkpoints.includes(name));
+const whole = others.filter((name) => basename(name).startsWith("whole"));
+const translations = others.filter((name) => !checkpoints.includes(name) && !whole.includes(name));
 
 let failed = 0;
 function check(name, good, found = "") {
@@ -335,6 +337,25 @@ async function main() {
   await open(data); // the same again
   await page.waitForTimeout(300);
   check("a_file_is_not_listed_twice", (await page.$$("#files li")).length === 2 + checkpoints.length);
+
+  // ---- a model without regions
+  await open(...whole);
+  found = await message("whole.h5 is of a model without regions: open what translate made with it");
+  check("a_checkpoint_without_regions_says_so", found === "", found);
+  await page.selectOption("#set", "lorelei/test");
+  check("it_has_no_instances_to_choose", (await page.$$("#instances button")).length === 1);
+  await press("d", "m"); // rows from 0 again; a mask would be of no region
+  await painted();
+  const at = ((20.5 * (await canvasSide(2))) / SIDE), there = (await canvasSide(2)) + 2;
+  found = await colours(2, [[at, at], [at + there, at]]);
+  const two = [read(data, "lorelei/test/images").value, read(whole.find((name) => name.endsWith("-test.h5")), "outputs").value].map((f) => pixel(f, 2, 20, 20));
+  check("images_stand_beside_translations", same(found, two), [found, two]);
+  await press("m", "Home", "Enter");
+  check(
+    "and_one_large_without_instances",
+    (await text("#detail")).includes("translation") && !(await text("#detail")).includes("Instances"),
+    await text("#detail"),
+  );
 
   const outside = requests.filter((url) => !/^(file:|blob:|data:)/.test(url));
   check(

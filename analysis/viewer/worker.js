@@ -33,8 +33,8 @@ function sides(half, regions) {
 function checkpoint(file, a) {
   if (a.version !== 1) throw new Error(`is a checkpoint of version ${a.version}, wanted 1`);
   if (!a.complete) throw new Error("is a checkpoint that was never completed");
-  if (!file.keys().includes("attention")) throw new Error("has no /attention: a model without regions");
-  const domains = ["source", "target"].map((domain) => {
+  const known = file.keys().includes("attention") ? ["source", "target"] : []; // a model without regions
+  const domains = known.map((domain) => {
     const g = file.get(`attention/${domain}`),
       at = attributes(g),
       centres = g.get("centres");
@@ -66,7 +66,7 @@ function translation(file, a) {
     n: inputs.shape[0],
     size: inputs.shape[1],
     regions: centres.shape[1],
-    centres: centres.value,
+    centres: centres.shape[1] ? centres.value : [],
   };
 }
 
