@@ -34,6 +34,12 @@ expect "check" status_is 0 $?
 expect "check tells the plan" says "$T/check" "pairs per step +8 in 8 leaves of 1"
 ranks 2 "$DAGAN" check "$T/config.yaml" --set run.dir="$none" >"$T/check2" 2>&1
 expect "check says the same of config.yaml" cmp "$T/check" "$T/check2"
+dae=$(sed -nE 's/.*parameters dae ([0-9]+),.*/\1/p' "$T/run/log.txt" | head -1)
+expect "check counts the classes that the data set has" says "$T/check" "^parameters of dae +${dae:-unknown}$"
+expect "and assumes nothing" bash -c "! grep '^counted for' '$T/check'"
+ranks 2 "$DAGAN" check "${SMALL[@]}" --set data.source.file="$none.h5" >"$T/check2" 2>>"$T/err"
+expect "where there is none, check says what it counts" \
+    says "$T/check2" "^counted for +every label with 2 classes: .*none.h5: "
 ranks 1 "$DAGAN" graph "${SMALL[@]}" --set run.dir="$none" >"$T/graph" 2>>"$T/err"
 expect "graph" status_is 0 $?
 expect "graph prints shapes" says "$T/graph" "conv .*\(2, 64, 64, 8\)"

@@ -54,6 +54,11 @@ typedef struct {
 int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, const char *split, int size,
                  const label_t *labels, int n_labels);
 void dataset_close(dataset_t *d); // collective
+
+// How many classes each label has, without reading rows.  Rank 0 looks, all know.  Collective; 0, or -1 after
+// fail() on rank 0, with nothing printed.
+int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where, const char *split, int size,
+                    const label_t *labels, int n_labels);
 // Whether the domain holds that split.  Collective: rank 0 looks.
 bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split);
 size_t dataset_row_bytes(const dataset_t *d);

@@ -28,6 +28,7 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
         for (int i = 0; i < p->n_nets; i++)
             printf("parameters of %-4s     %zu\n", p->net[i].name, p->net[i].end - p->net[i].first);
     }
+    if (d->guess[0]) printf("counted for            %s\n", d->guess);
     printf("ranks                  %d\n", ranks);
     printf("pairs per step         %d in %d leaves of %d%s\n", d->plan.batch, d->plan.leaves,
            conf->train.microbatch, d->plan.grown ? " (grown for this number of ranks)" : "");

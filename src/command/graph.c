@@ -55,6 +55,7 @@ static int run(const comm_t *c, int argc, char **argv)
     int bad = dry_build(&dry, c, conf);
     bool failed = comm_agree(c, bad, error_text());
     if (!failed && c->rank == 0) {
+        if (dry.guess[0]) printf("%s\n\n", dry.guess);
         print_tape("warm-up of DAE on labels", &dry.label.tape);
         print_tape("generators, with DAE", &dry.g.tape);
         print_tape("discriminators", &dry.d.tape);

@@ -1,7 +1,8 @@
-// Builds the tapes of a configuration without opening its data.
+// Builds the tapes of a configuration without reading images.
 
 #include "plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 config_t *dry_config(const comm_t *c, int argc, char **argv)
@@ -17,11 +18,20 @@ config_t *dry_config(const comm_t *c, int argc, char **argv)
     return NULL;
 }
 
+// Labels' heads are as wide as the data set has classes, if it is there.
+static void find_classes(dry_t *dry, const comm_t *c, const config_t *conf)
+{
+    int n = conf->n_labels, *n_classes = dry->model.n_classes;
+    for (int i = 0; i < n; i++) n_classes[i] = 2;
+    if (n && dataset_classes(n_classes, c, &conf->data.source, "train", conf->data.size, conf->labels, n))
+        snprintf(dry->guess, sizeof dry->guess, "every label with 2 classes: %s", error_text());
+}
+
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
 {
     *dry = (dry_t){ .model.conf = conf };
     if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
-    for (int i = 0; i < conf->n_labels; i++) dry->model.n_classes[i] = 2;
+    find_classes(dry, c, conf);
     int leaf = conf->train.microbatch;
     objective_t *const o[] = { &dry->g, &dry->label, &dry->d };
     const int step[] = { STEP_G, STEP_LABEL, STEP_D };

@@ -68,9 +68,9 @@ static int read_names(dataset_t *d, int label, hid_t attribute, hid_t type, hid_
         H5Aread(attribute, memory, s.bytes) < 0 ? fail("%s: attribute 'classes' cannot be read", where) : 0;
     bool was_read = !bad;
     if (was_read) bad = gather(d, label, &s, where);
-    if (was_read && s.varies) H5Dvlen_reclaim(memory, space, H5P_DEFAULT, s.bytes);
+    if (was_read && s.varies) H5_OK(H5Dvlen_reclaim(memory, space, H5P_DEFAULT, s.bytes));
     free(s.bytes);
-    H5Tclose(memory);
+    H5_OK(H5Tclose(memory));
     return bad;
 }
 
@@ -82,9 +82,9 @@ int classes_read(dataset_t *d, int label, hid_t labels, const char *where)
     if (attribute < 0) return fail("%s: attribute 'classes' cannot be read", where);
     hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     int bad = read_names(d, label, attribute, type, space, where);
-    H5Sclose(space);
-    H5Tclose(type);
-    H5Aclose(attribute);
+    if (space >= 0) H5_OK(H5Sclose(space));
+    if (type >= 0) H5_OK(H5Tclose(type));
+    H5_OK(H5Aclose(attribute));
     return bad;
 }
 

@@ -118,6 +118,28 @@ static int same_everywhere(const dataset_t *d, const comm_t *c)
                 first.n);
 }
 
+int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where, const char *split, int size,
+                    const label_t *labels, int n_labels)
+{
+    H5E_auto2_t printer;
+    void *printer_data;
+    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    split_t s = { 0 };
+    dataset_t d = { 0 };
+    char object[2 * CONF_TEXT_MAX];
+    snprintf(object, sizeof object, "/%s/%s", where->group, split);
+    int bad = c->rank == 0 ? hdf5_inspect(c, where->file, object) : 0;
+    if (c->rank == 0 && !bad) bad = split_open(&s, &d, where, split, size, labels, n_labels);
+    split_close(&s);
+    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    comm_bcast(c, &bad, sizeof bad, 0);
+    comm_bcast(c, d.n_classes, sizeof d.n_classes, 0);
+    if (!bad) memcpy(n_classes, d.n_classes, (size_t)n_labels * sizeof *n_classes);
+    dataset_close(&d);
+    return bad;
+}
+
 bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split)
 {
     H5E_auto2_t printer;
