@@ -12,8 +12,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from region_error import bindings
-
 ROOT = Path(__file__).resolve().parent.parent
 # Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/train/draw.c).
 COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"]
@@ -28,13 +26,19 @@ def open_hdf5(path):
     try:
         return h5py.File(path)
     except OSError as e:
-        return mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else e.strerror or 'no such file'}")
+        return mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else 'no such file'}")
 
 
 def plain(value):
     """An HDF5 attribute as a Python value."""
     value = value.decode() if isinstance(value, bytes) else value
     return value.item() if isinstance(value, np.generic) else value
+
+
+def bindings(text):
+    """'eyes: 0, skin: all' -> {'eyes': 0}"""
+    pairs = (item.split(": ") for item in text.split(", ") if item)
+    return {name: int(region) for name, region in pairs if region != "all"}
 
 
 # ---- configuration -----------------------------------------------------------------------------------

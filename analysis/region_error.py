@@ -7,14 +7,9 @@ Parts serve this measurement only; training never reads them.
 """
 import argparse
 
-import h5py
 import numpy as np
 
-
-def bindings(text):
-    """'eyes: 0, skin: all' -> {'eyes': 0}"""
-    pairs = (item.split(": ") for item in text.split(", ") if item)
-    return {name: int(region) for name, region in pairs if region != "all"}
+from files import bindings, mistake, open_hdf5, plain
 
 
 def errors(centres, boxes):
@@ -33,10 +28,12 @@ def main():
     parser.add_argument("group")
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
-    with h5py.File(args.translated) as f, h5py.File(args.data) as d:
-        labels = f.attrs["labels"]
-        bound = bindings(labels.decode() if isinstance(labels, bytes) else labels)
-        parts = d[f"{args.group}/{args.split}/parts"]
+    with open_hdf5(args.translated) as f, open_hdf5(args.data) as d:
+        if "centres" not in f or "labels" not in f.attrs:
+            mistake(f"{args.translated}: found no region centres, wanted what `dagan_mpi translate` wrote")
+        if f"{args.group}/{args.split}/parts" not in d:
+            mistake(f"{args.data}: found no group {args.group}/{args.split}/parts")
+        bound, parts = bindings(plain(f.attrs["labels"])), d[f"{args.group}/{args.split}/parts"]
         print(f"{args.group:12} {'region':>6} {'images':>6} {'median px':>9} {'90% px':>7} {'inside':>7}")
         for name, region in bound.items():
             if name not in parts:

@@ -93,6 +93,9 @@ refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5
 refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
 refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
+refuses "run: cannot be read as HDF5" region_error "$T/run" data/faces.h5 adventurer
+refuses "found no region centres" region_error data/faces.h5 data/faces.h5 adventurer
+refuses "found no group nobody/test/parts" region_error "$T/adventurer.h5" data/faces.h5 nobody
 refuses "No such file" plot_metrics "$T/empty"
 refuses "found none of these" plot_metrics "$T/run" --columns nothing
 refuses "has no column nothing" plot_metrics "$T/run" --x nothing

@@ -15,7 +15,8 @@ import numpy as np
 
 sys.path.insert(0, "analysis")
 from check_files import check  # noqa: E402
-from region_error import bindings, errors  # noqa: E402
+from files import bindings  # noqa: E402
+from region_error import errors  # noqa: E402
 
 EVALUATE = 6  # the stream of src/base/rng.c that evaluation draws from
 BOUND = "eyes: 0, mouth: 1, glasses: 2, hair: 3"  # of configs/smoke.yaml
