@@ -21,7 +21,7 @@ static void open_case(case_t *e, bool at_once)
     if (config_load(e->conf, "configs/reference.yaml", NULL, 0)) fail_msg("%s", error_text());
     scope_t s = scope_new(&e->t, &e->params, e->conf, "dae", "instance"), enc = scope_in(&s, "enc");
     var_t x = tape_input(&e->t, "x", (shape_t){ 2, 64, 64, 3 });
-    dae_t z = dae(&s, x);
+    dae_t z = dae(&s, x, NULL);
     EXPECT(strcmp(z.instances->op->name, "stack") == 0);
     e->instances = at_once ? encoders[0]->build(&enc, z.regions) : z.instances;
     tape_name(e->instances, "instances", true);
@@ -58,4 +58,34 @@ TEST(instances_encoded_in_parts_are_those_encoded_at_once)
     EXPECT(largest > 0 && off < 1e-5 * largest);
     close_case(&whole);
     close_case(&parts);
+}
+
+// attention.jitter moves what is looked at; what is predicted, kept and shown stays.
+TEST(jitter_displaces_regions_and_leaves_centres)
+{
+    enum { N = 2, REGIONS = 4 };
+    static const float jitter[N * REGIONS * 2] = { 3, -2, 0.5f, 0, [8] = -6, 6 };
+    rng_t r = rng_at(12, STREAM_TEST, 0, 0);
+    config_t *conf = alloc(1, sizeof *conf);
+    if (config_load(conf, "configs/reference.yaml", NULL, 0)) fail_msg("%s", error_text());
+    params_t params = { 0 };
+    tape_t t = { 0 };
+    scope_t s = scope_new(&t, &params, conf, "dae", "instance");
+    var_t x = tape_input(&t, "x", (shape_t){ N, 64, 64, 3 });
+    var_t by = tape_input(&t, "jitter", (shape_t){ N, 1, REGIONS, 2 });
+    dae_t still = dae(&s, x, NULL), moved = dae(&s, x, by);
+    var_t there = mask(x, moved.at, &conf->attention.half, conf->attention.sharpness);
+    var_t keep[] = { still.centres, moved.centres, moved.at, moved.regions, there };
+    for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) tape_name(keep[i], "kept", true);
+    params_alloc(&params, 1, 0);
+    tape_plan(&t, NULL);
+    for (size_t i = 0; i < numel(x->dim); i++) x->x[i] = rng_normal(&r);
+    memcpy(by->x, jitter, sizeof jitter);
+    tape_forward(&t, 0, t.n);
+    EXPECT(memcmp(still.centres->x, moved.centres->x, sizeof jitter) == 0);
+    for (int i = 0; i < N * REGIONS * 2; i++) EXPECT(moved.at->x[i] == moved.centres->x[i] + jitter[i]);
+    EXPECT(memcmp(moved.regions->x, there->x, numel(there->dim) * sizeof(float)) == 0);
+    tape_free(&t);
+    params_free(&params);
+    free(conf);
 }

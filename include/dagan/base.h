@@ -74,6 +74,7 @@ typedef enum {
     STREAM_AUGMENT,
     STREAM_TEST,
     STREAM_EVALUATE,
+    STREAM_JITTER,
 } stream_t;
 
 typedef struct {
@@ -154,8 +155,9 @@ typedef struct {
     } model;
     struct {
         int regions;
-        sides_t half; // w, h of Eq. 2
-        sides_t grid; // label heads read the mean features of so many parts of their region
+        sides_t half;  // w, h of Eq. 2
+        sides_t grid;  // label heads read the mean features of so many parts of their region
+        double jitter; // of centres in training, in half-sides
         double sharpness;
         attention_t mode;
         int window;

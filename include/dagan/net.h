@@ -64,11 +64,14 @@ int net_check(const config_t *conf);
 typedef struct {
     var_t features;  // E(X)                    (n, h, w, c)
     var_t centres;   // Eq. 1                   (n, 1, N', 2)
+    var_t at;        // where the regions lie: there, or displaced from there by attention.jitter
     var_t regions;   // R_i = X o M_i           (n * N', H, W, 3), in crop mode their windows
     var_t instances; // Inst_i = E(R_i), Eq. 3  (n * N', h, w, c)
 } dae_t;
 
-dae_t dae(const scope_t *s, var_t x);
+// `jitter` (n, 1, N', 2) displaces regions in pixels; NULL: it does not.  A part that must stay in view
+// wherever its region is displaced to is in the middle of it.
+dae_t dae(const scope_t *s, var_t x, var_t jitter);
 // The images [first, first + n) of what dae() made of a batch.
 dae_t dae_rows(const dae_t *z, int first, int n);
 // Side of the windows of crop mode in pixels: the region, its soft edge and room for rounding.

@@ -37,6 +37,7 @@ typedef struct {
     var_t total;
     var_t augment[4]; // numbers for what D1 and D2 see: of their two real sets and two fake ones; NULL: none
     int n_augment;
+    var_t jitter;           // of the regions of s and t and, alike, of F(s) and F(t); NULL: none
     departure_t *departure; // one for each bucket, in the order they leave
 } objective_t;
 

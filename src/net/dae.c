@@ -71,7 +71,7 @@ static var_t encode_parts(const scope_t *enc, var_t x)
     return stack(parts, y);
 }
 
-dae_t dae(const scope_t *s, var_t x)
+dae_t dae(const scope_t *s, var_t x, var_t jitter)
 {
     const config_t *conf = s->conf;
     const sides_t *half = &conf->attention.half;
@@ -82,13 +82,14 @@ dae_t dae(const scope_t *s, var_t x)
     z.features = z.instances = encode(&enc, x);
     if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
+    z.at = jitter ? add(z.centres, jitter) : z.centres;
     if (conf->attention.mode == ATTENTION_MASK) {
-        z.regions = mask(x, z.centres, half, k);
+        z.regions = mask(x, z.at, half, k);
         z.instances = encode_parts(&enc, z.regions);
     } else {
         int side = dae_window(conf);
-        z.regions = window(x, z.centres, half, k, side);
-        z.instances = paste(encode_parts(&enc, z.regions), z.centres, side, size);
+        z.regions = window(x, z.at, half, k, side);
+        z.instances = paste(encode_parts(&enc, z.regions), z.at, side, size);
     }
     return z;
 }
@@ -96,8 +97,11 @@ dae_t dae(const scope_t *s, var_t x)
 dae_t dae_rows(const dae_t *z, int first, int n)
 {
     int N = z->centres ? z->centres->dim.w : 1;
-    return (dae_t){ rows(z->features, first, n), z->centres ? rows(z->centres, first, n) : NULL,
-                    rows(z->regions, first * N, n * N), rows(z->instances, first * N, n * N) };
+    return (dae_t){ .features = rows(z->features, first, n),
+                    .centres = z->centres ? rows(z->centres, first, n) : NULL,
+                    .at = z->at ? rows(z->at, first, n) : NULL,
+                    .regions = rows(z->regions, first * N, n * N),
+                    .instances = rows(z->instances, first * N, n * N) };
 }
 
 var_t dae_pool(const scope_t *s, const dae_t *z, int region)
@@ -108,7 +112,7 @@ var_t dae_pool(const scope_t *s, const dae_t *z, int region)
         columns = (int)conf->attention.grid.side[region][0];
         rows = (int)conf->attention.grid.side[region][1];
     }
-    var_t x = region_pool(z->instances, z->centres, &conf->attention.half, conf->attention.sharpness,
+    var_t x = region_pool(z->instances, z->at, &conf->attention.half, conf->attention.sharpness,
                           conf->data.size, columns, rows);
     return region == CONF_REGION_ALL ? reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c })
                                      : pick(x, region);

@@ -49,6 +49,20 @@ static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
         }
 }
 
+// In pixels, evenly within attention.jitter of each region's half-sides.
+static void fill_jitter(const trainer_t *tr, objective_t *o, int first)
+{
+    const config_t *conf = tr->conf;
+    for (int i = 0; o->jitter && i < o->jitter->dim.n; i++) {
+        uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
+        rng_t r = rng_at(leaf_seed(tr), STREAM_JITTER, (uint64_t)tr->step, sample * 2 + (uint64_t)(i / o->n));
+        float *to = o->jitter->x + 2 * i * conf->attention.regions;
+        for (int k = 0; k < 2 * conf->attention.regions; k++)
+            to[k] = (float)(conf->attention.jitter * conf->attention.half.side[k / 2][k % 2]) *
+                    (2 * rng_uniform(&r) - 1);
+    }
+}
+
 void leaf_fill(trainer_t *tr, objective_t *o, int leaf)
 {
     int first = leaf * o->n;
@@ -57,6 +71,7 @@ void leaf_fill(trainer_t *tr, objective_t *o, int leaf)
     else
         fill_images(tr, o, first);
     fill_augmentation(tr, o, first);
+    fill_jitter(tr, o, first);
     if (tr->observer.filled) tr->observer.filled(tr->observer.arg, tr, o, leaf);
 }
 

@@ -21,7 +21,9 @@ static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, var_
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 {
     const config_t *conf = w->conf;
-    w->z = dae(&w->dae, o->x); // Eqs. 1 to 4
+    if (conf->attention.jitter > 0 && conf->attention.regions)
+        o->jitter = tape_input(&o->tape, "jitter", (shape_t){ 2 * o->n, 1, conf->attention.regions, 2 });
+    w->z = dae(&w->dae, o->x, o->jitter); // Eqs. 1 to 4
     if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, w->logits);
 }
 
@@ -34,20 +36,22 @@ static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
     w->zt = dae_rows(&w->z, n, n);
     w->fs = tape_name(rows(fx, 0, n), "s_fake", true);
     w->ft = tape_name(rows(fx, n, n), "t_fake", true);
+    var_t jitter_s = o->jitter ? rows(o->jitter, 0, n) : NULL,
+          jitter_t = o->jitter ? rows(o->jitter, n, n) : NULL;
     bool has_cst = conf->loss.weights.cst > 0, has_sym = conf->loss.weights.sym > 0;
     if (has_cst && has_sym) {
-        dae_t zf = dae(&w->dae, fx); // Eqs. 5 and 6 compare with these
+        dae_t zf = dae(&w->dae, fx, o->jitter); // Eqs. 5 and 6 compare with these
         w->zfs = dae_rows(&zf, 0, n);
         w->zft = dae_rows(&zf, n, n);
     } else if (has_cst) {
-        w->zfs = dae(&w->dae, w->fs);
+        w->zfs = dae(&w->dae, w->fs, jitter_s);
     } else if (has_sym) {
-        w->zft = dae(&w->dae, w->ft);
+        w->zft = dae(&w->dae, w->ft, jitter_t);
     }
     if (conf->loss.weights.label_fake > 0 && conf->n_labels) {
         scope_t fixed = w->dae;
         fixed.frozen = true;
-        dae_t zfs = dae(&fixed, w->fs);
+        dae_t zfs = dae(&fixed, w->fs, jitter_s);
         tell_labels(&fixed, &zfs, m, w->logits_fs);
     }
     if (conf->loss.weights.gan_s > 0)
@@ -120,7 +124,7 @@ static void build_translator(translator_t *tr, model_t *m)
     scope_t enc = scope_new(&tr->tape, &m->f, conf, "dae", conf->model.norm_dae);
     scope_t gen = scope_new(&tr->tape, &m->f, conf, "g", conf->model.norm_g);
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;
-    tr->z = dae(&enc, tr->x);
+    tr->z = dae(&enc, tr->x, NULL);
     if (tr->z.centres) tape_name(tr->z.centres, "centres", true);
     if (conf->loss.weights.label > 0 && m->n_classes[0]) tell_labels(&enc, &tr->z, m, tr->logits);
     for (int i = 0; i < conf->n_labels && tr->logits[i]; i++)
