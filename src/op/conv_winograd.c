@@ -15,7 +15,7 @@ enum {
     TILE = 4,
     WEIGHTS = WINOGRAD_WEIGHTS,
     POINTS_MAX = WINOGRAD_S2_POINTS,
-    BLOCK = 24,         // tiles: more would not stay in the cache
+    BLOCK = 32,         // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
     BLOCK_WEIGHTS = 96, // more there, because each block reads and writes all products of weights
     SKEW = 16,          // floats between points, lest all fall into one set of the cache
 };
