@@ -14,6 +14,7 @@ static void forward(node_t *y)
 {
     size_t c = (size_t)y->in[0]->dim.c, all = (size_t)y->dim.c, pixels = (size_t)y->dim.h * (size_t)y->dim.w;
     int regions = y->i[0];
+#pragma omp parallel for
     for (int n = 0; n < y->dim.n; n++)
         for (int k = 0; k <= regions; k++) {
             const float *from = part(y->in[0]->x, y->in[1]->x, n, k, regions, pixels * c);
@@ -26,6 +27,7 @@ static void backward(node_t *y)
 {
     size_t c = (size_t)y->in[0]->dim.c, all = (size_t)y->dim.c, pixels = (size_t)y->dim.h * (size_t)y->dim.w;
     int regions = y->i[0];
+#pragma omp parallel for
     for (int n = 0; n < y->dim.n; n++)
         for (int k = 0; k <= regions; k++) {
             if (!y->in[k > 0]->g) continue;

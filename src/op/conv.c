@@ -52,11 +52,20 @@ static void backward_bias(const node_t *y)
     for (size_t p = 0; p < pixels; p++) kernel->add_to(gb, y->g + p * c, c);
 }
 
+static void act_backward(node_t *y)
+{
+    size_t row = (size_t)y->dim.w * (size_t)y->dim.c;
+    if (y->i[2] == ACT_NONE) return;
+#pragma omp parallel for
+    for (int i = 0; i < y->dim.n * y->dim.h; i++)
+        kernel->act_backward(y->g + (size_t)i * row, y->x + (size_t)i * row, row, (act_t)y->i[2]);
+}
+
 static void backward(node_t *y)
 {
     conv_t k = conv_of(y);
     const conv_kernel_t *kernel_conv = kernel_of(&k);
-    kernel->act_backward(y->g, y->x, numel(y->dim), (act_t)y->i[2]);
+    act_backward(y);
     if (y->n_in > BIAS && y->in[BIAS]->g) backward_bias(y);
     double began = trace_on ? now() : 0;
     if (y->in[WEIGHT]->g) kernel_conv->backward_weights(&k, y->in[WEIGHT]->g, y->in[X]->x, y->g, y->scratch);

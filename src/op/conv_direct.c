@@ -161,6 +161,7 @@ static void make_pass_form(const conv_t *k, const pass_t *p, conv_form_t which, 
 {
     size_t all = depth(p);
     memset(form, 0, gemm_panels_size(all, p->co) * sizeof(float));
+#pragma omp parallel for
     for (int ky = 0; ky < p->kh; ky++)
         for (int kx = 0; kx < p->kw; kx++)
             for (size_t c = 0; c < p->ci; c++)

@@ -62,6 +62,7 @@ void conv_spread_form(const conv_t *k, conv_form_t which, float *form, const flo
     spread_t s = spread_of(k, which);
     size_t taps = (size_t)(s.kh * s.kw), ci = (size_t)k->ci, co = (size_t)k->co;
     memset(form, 0, s.ci * s.pixel * sizeof(float));
+#pragma omp parallel for
     for (size_t t = 0; t < taps; t++)
         for (size_t i = 0; i < ci; i++)
             for (size_t o = 0; o < co; o++) {

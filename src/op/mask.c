@@ -14,11 +14,17 @@ typedef struct {
     float *my, *mx, *dmy, *dmx;
 } box_t;
 
+static int factors_size(const node_t *y) // each image has room for those of one region
+{
+    return 2 * (y->dim.h + y->dim.w);
+}
+
 static box_t box_of(const node_t *y, int n, int r)
 {
     const float *c = y->in[CENTRES]->x + 2 * (n * y->in[CENTRES]->dim.w + r);
     shape_t d = y->dim, image = y->in[X]->dim;
-    box_t b = { 0, 0, y->scratch, y->scratch + d.h, y->scratch + d.h + d.w, y->scratch + 2 * d.h + d.w };
+    float *factors = y->scratch + n * factors_size(y);
+    box_t b = { 0, 0, factors, factors + d.h, factors + d.h + d.w, factors + 2 * d.h + d.w };
     if (d.w < image.w) b.left = window_first(c[0], d.w, image.w);
     if (d.h < image.h) b.top = window_first(c[1], d.h, image.h);
     boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], y->half->side[r][0], y->f[SHARPNESS]);
@@ -37,8 +43,9 @@ static void forward(node_t *y)
 {
     shape_t d = y->dim;
     int regions = y->in[CENTRES]->dim.w;
-    float *to = y->x;
-    for (int n = 0; n < y->in[X]->dim.n; n++)
+#pragma omp parallel for
+    for (int n = 0; n < y->in[X]->dim.n; n++) {
+        float *to = y->x + (size_t)n * numel(d) / (size_t)y->in[X]->dim.n;
         for (int r = 0; r < regions; r++) {
             box_t b = box_of(y, n, r);
             for (int j = 0; j < d.h; j++, to += d.w * d.c) {
@@ -47,6 +54,7 @@ static void forward(node_t *y)
                     for (int c = 0; c < d.c; c++) to[i * d.c + c] = from[i * d.c + c] * b.my[j] * b.mx[i];
             }
         }
+    }
 }
 
 static void backward(node_t *y)
@@ -54,8 +62,9 @@ static void backward(node_t *y)
     shape_t d = y->dim;
     int regions = y->in[CENTRES]->dim.w;
     float *gx_all = y->in[X]->g, *gc_all = y->in[CENTRES]->g;
-    const float *g = y->g;
-    for (int n = 0; n < y->in[X]->dim.n; n++)
+#pragma omp parallel for
+    for (int n = 0; n < y->in[X]->dim.n; n++) {
+        const float *g = y->g + (size_t)n * numel(d) / (size_t)y->in[X]->dim.n;
         for (int r = 0; r < regions; r++) {
             box_t b = box_of(y, n, r);
             double gcx = 0, gcy = 0;
@@ -80,11 +89,12 @@ static void backward(node_t *y)
             gc_all[2 * (n * regions + r)] += (float)gcx;
             gc_all[2 * (n * regions + r) + 1] += (float)gcy;
         }
+    }
 }
 
 static size_t scratch(const node_t *y)
 {
-    return 2 * (size_t)(y->dim.h + y->dim.w);
+    return (size_t)y->in[X]->dim.n * (size_t)factors_size(y);
 }
 
 static var_t example(tape_t *t, int i)

@@ -6,18 +6,28 @@
 
 static void forward(node_t *y)
 {
+    size_t image = numel(y->dim) / (size_t)y->dim.n;
     float *to = y->x;
     for (int k = 0; k < y->n_in; to += numel(y->in[k++]->dim))
-        memcpy(to, y->in[k]->x, numel(y->in[k]->dim) * sizeof(float));
+#pragma omp parallel for
+        for (int n = 0; n < y->in[k]->dim.n; n++)
+            memcpy(to + (size_t)n * image, y->in[k]->x + (size_t)n * image, image * sizeof(float));
 }
 
 static void backward(node_t *y)
 {
+    size_t image = numel(y->dim) / (size_t)y->dim.n;
     const float *from = y->g;
     for (int k = 0; k < y->n_in; from += numel(y->in[k++]->dim)) {
-        float *g = y->in[k]->g;
-        if (g && y->fresh[k]) memcpy(g, from, numel(y->in[k]->dim) * sizeof(float));
-        if (g && !y->fresh[k]) kernel->add_to(g, from, numel(y->in[k]->dim));
+        if (!y->in[k]->g) continue;
+#pragma omp parallel for
+        for (int n = 0; n < y->in[k]->dim.n; n++) {
+            float *g = y->in[k]->g + (size_t)n * image;
+            if (y->fresh[k])
+                memcpy(g, from + (size_t)n * image, image * sizeof(float));
+            else
+                kernel->add_to(g, from + (size_t)n * image, image);
+        }
     }
 }
 

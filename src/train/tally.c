@@ -25,15 +25,26 @@ void tally_free(tally_t *t)
     *t = (tally_t){ 0 };
 }
 
+// Adds the sums kept below `level` to n floats of x and, but for the last leaf, keeps these there and starts
+// anew.
+static void carry(tally_t *t, int level, bool is_last, size_t first, size_t n)
+{
+    float *x = t->x + first;
+    for (int i = 0; i < level; i++) kernel->sum(x, t->level[i] + first, x, n);
+    if (is_last) return;
+    memcpy(t->level[level] + first, x, n * sizeof(float));
+    memset(x, 0, n * sizeof(float));
+}
+
 void tally_add(tally_t *t, int leaf, size_t first, size_t end)
 {
+    enum { CHUNK = 1 << 12 };          // floats that stay in the first cache on their way up
     if ((leaf + 1) % t->block) return; // gradients of a block accumulate in x itself
     double began = trace_on ? now() : 0;
     int level = 0;
-    for (int block = leaf / t->block; block & 1; block >>= 1, level++)
-        kernel->sum(t->x + first, t->level[level] + first, t->x + first, end - first);
+    for (int block = leaf / t->block; block & 1; block >>= 1) level++;
+#pragma omp parallel for
+    for (size_t i = first; i < end; i += CHUNK)
+        carry(t, level, leaf + 1 == t->leaves, i, end - i < CHUNK ? end - i : CHUNK);
     if (trace_on) trace_add("sum of leaves", "", "leaves", -1, began);
-    if (leaf + 1 == t->leaves) return;
-    memcpy(t->level[level] + first, t->x + first, (end - first) * sizeof(float));
-    memset(t->x + first, 0, (end - first) * sizeof(float));
 }
