@@ -47,6 +47,8 @@ void objective_build(objective_t *o, model_t *m, int step, int n);
 void objective_free(objective_t *o);
 // For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
 var_t objective_seen(objective_t *o, var_t x, const char *name);
+// What discriminator d says of real and of fake images, which go through it as one batch.
+void objective_tell(const scope_t *d, var_t real, var_t fake, disc_t *of_real, disc_t *of_fake);
 // Names what D1 and D2 say: wires d1_real, d1_fake, ...
 void objective_name_scores(wires_t *w);
 

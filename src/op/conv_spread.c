@@ -136,7 +136,8 @@ void conv_spread(const conv_t *k, conv_form_t which, float *y, const float *x, c
 {
     spread_t s = spread_of(k, which);
     size_t image_x = (size_t)(s.h * s.w) * s.ci, image_y = (size_t)(s.oh * s.ow) * s.co;
-    int bands = omp_get_max_threads() > 1 ? 4 : 1; // bands compute rows of P that they share: few
+    // Bands compute rows of P that they share: few, and none where whole images share out evenly.
+    int bands = s.n % omp_get_max_threads() ? 4 : 1;
 #pragma omp parallel for schedule(dynamic)
     for (int i = 0; i < s.n * bands; i++) {
         int n = i / bands, b = i % bands;

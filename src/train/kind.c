@@ -58,6 +58,14 @@ var_t objective_seen(objective_t *o, var_t x, const char *name)
     return augment(x, how);
 }
 
+void objective_tell(const scope_t *d, var_t real, var_t fake, disc_t *of_real, disc_t *of_fake)
+{
+    int n = real->dim.n;
+    disc_t both = discriminator(d, stack(2, (var_t[]){ real, fake }));
+    *of_real = (disc_t){ rows(both.features, 0, n), rows(both.score, 0, n) };
+    *of_fake = (disc_t){ rows(both.features, n, n), rows(both.score, n, n) };
+}
+
 void objective_name_scores(wires_t *w)
 {
     if (w->d1_fs.score) tape_name(w->d1_fs.score, "d1_fake", false);

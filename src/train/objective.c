@@ -66,12 +66,12 @@ static void build_discriminators(objective_t *o, wires_t *w)
     const config_t *conf = w->conf;
     w->t = tape_input(&o->tape, "t", w->fs->dim);
     if (conf->loss.weights.gan_s > 0) {
-        w->d1_t = discriminator(&w->d1, objective_seen(o, w->t, "augment_t1"));
-        w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake")); // Eq. 7
+        var_t t = objective_seen(o, w->t, "augment_t1"), fs = objective_seen(o, w->fs, "augment_s_fake");
+        objective_tell(&w->d1, t, fs, &w->d1_t, &w->d1_fs); // Eq. 7
     }
     if (conf->loss.weights.gan_t > 0) {
-        w->d2_t = discriminator(&w->d2, objective_seen(o, w->t, "augment_t2"));
-        w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake")); // Eq. 8
+        var_t t = objective_seen(o, w->t, "augment_t2"), ft = objective_seen(o, w->ft, "augment_t_fake");
+        objective_tell(&w->d2, t, ft, &w->d2_t, &w->d2_ft); // Eq. 8
     }
 }
 

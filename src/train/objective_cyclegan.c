@@ -46,12 +46,12 @@ static void build_discriminators(objective_t *o, wires_t *w, int n)
     w->s = tape_input(&o->tape, "s", w->fs->dim);
     w->t = tape_input(&o->tape, "t", w->fs->dim);
     if (conf->loss.weights.gan_s > 0) {
-        w->d1_t = discriminator(&w->d1, objective_seen(o, w->t, "augment_t"));
-        w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
+        var_t t = objective_seen(o, w->t, "augment_t"), fs = objective_seen(o, w->fs, "augment_s_fake");
+        objective_tell(&w->d1, t, fs, &w->d1_t, &w->d1_fs);
     }
     if (conf->loss.weights.gan_t > 0) {
-        w->d2_t = discriminator(&w->d2, objective_seen(o, w->s, "augment_s"));
-        w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake"));
+        var_t s = objective_seen(o, w->s, "augment_s"), ft = objective_seen(o, w->ft, "augment_t_fake");
+        objective_tell(&w->d2, s, ft, &w->d2_t, &w->d2_ft);
     }
 }
 
