@@ -17,29 +17,68 @@ static const double EVERYWHERE[] = { 1e6, 1e6 }; // half-sides of a region that 
 static const float WEIGHT_MIN = 1e-3f;
 
 typedef struct {
-    float *my, *mx, *dmy, *dmx;
-    float sum; // of all weights, at least WEIGHT_MIN
-} weights_t;
+    int parts, cells, c;
+    float *my, *mx, *dmy, *dmx; // of one part along the axes, and their slopes in the centre
+    float *weight;              // (parts, cells): y = weight * features
+    float *slope;               // (cells, parts): g . f(p)
+    float *gt;                  // (c, parts) in rows of gt_step: g transposed
+    float *sum, *inside;        // (parts): of all weights of a part, at least WEIGHT_MIN; 0 where it was less
+    size_t gt_step;
+} pool_t;
 
-// Of part `part` of region k.
-static weights_t weights_of(const node_t *y, int k, int part)
+static pool_t pool_of(const node_t *y)
+{
+    shape_t f = y->in[FEATURES]->dim;
+    pool_t k = { .parts = y->i[COLUMNS] * y->i[ROWS], .cells = f.h * f.w, .c = f.c };
+    size_t panel = (size_t)gemm_panel(), parts = (size_t)k.parts, table = parts * (size_t)k.cells;
+    k.gt_step = (parts + panel - 1) / panel * panel;
+    k.my = y->scratch;
+    k.mx = k.my + f.h;
+    k.dmy = k.mx + f.w;
+    k.dmx = k.dmy + f.h;
+    k.sum = k.dmx + f.w;
+    k.inside = k.sum + parts;
+    k.weight = k.inside + parts;
+    k.slope = k.weight + table;
+    k.gt = k.slope + table;
+    return k;
+}
+
+static size_t scratch(const node_t *y)
+{
+    pool_t k = pool_of(y);
+    shape_t f = y->in[FEATURES]->dim;
+    size_t parts = (size_t)k.parts, cells = (size_t)k.cells;
+    return 2 * (size_t)(f.h + f.w) + 2 * parts + 2 * parts * cells + (size_t)k.c * k.gt_step;
+}
+
+// The axes' masks of part `part` of region `region`.
+static void cut(const node_t *y, const pool_t *k, int region, int part)
 {
     shape_t f = y->in[FEATURES]->dim;
     int columns = y->i[COLUMNS], rows = y->i[ROWS];
     bool has_centres = y->n_in > CENTRES;
-    const float *c = has_centres ? y->in[CENTRES]->x + 2 * k : (const float[]){ 0, 0 };
-    const double *half = has_centres ? y->half->side[k % y->in[CENTRES]->dim.w] : EVERYWHERE;
-    float *s = y->scratch, sum_x = 0, sum_y = 0;
-    weights_t m = { s, s + f.h, s + f.h + f.w, s + 2 * f.h + f.w, 0 };
+    const float *c = has_centres ? y->in[CENTRES]->x + 2 * region : (const float[]){ 0, 0 };
+    const double *half = has_centres ? y->half->side[region % y->in[CENTRES]->dim.w] : EVERYWHERE;
     double step_x = (double)y->i[IMAGE_SIZE] / f.w, step_y = (double)y->i[IMAGE_SIZE] / f.h;
-    double x = c[0] + half[0] * ((2 * (part % columns) + 1.0) / columns - 1);
+    double x0 = c[0] + half[0] * ((2 * (part % columns) + 1.0) / columns - 1);
     double y0 = c[1] + half[1] * ((2 * (part / columns) + 1.0) / rows - 1);
-    boxcar(m.mx, m.dmx, f.w, step_x / 2 - 0.5, step_x, x, half[0] / columns, y->f[SHARPNESS]);
-    boxcar(m.my, m.dmy, f.h, step_y / 2 - 0.5, step_y, y0, half[1] / rows, y->f[SHARPNESS]);
-    for (int i = 0; i < f.w; i++) sum_x += m.mx[i];
-    for (int j = 0; j < f.h; j++) sum_y += m.my[j];
-    m.sum = sum_x * sum_y > WEIGHT_MIN ? sum_x * sum_y : WEIGHT_MIN;
-    return m;
+    boxcar(k->mx, k->dmx, f.w, step_x / 2 - 0.5, step_x, x0, half[0] / columns, y->f[SHARPNESS]);
+    boxcar(k->my, k->dmy, f.h, step_y / 2 - 0.5, step_y, y0, half[1] / rows, y->f[SHARPNESS]);
+}
+
+static void weigh(const node_t *y, const pool_t *k, int region)
+{
+    int w = y->in[FEATURES]->dim.w;
+    for (int part = 0; part < k->parts; part++) {
+        float sum_x = 0, sum_y = 0, *weight = k->weight + part * k->cells;
+        cut(y, k, region, part);
+        for (int i = 0; i < w; i++) sum_x += k->mx[i];
+        for (int j = 0; j < k->cells / w; j++) sum_y += k->my[j];
+        k->inside[part] = sum_x * sum_y > WEIGHT_MIN;
+        k->sum[part] = sum_x * sum_y > WEIGHT_MIN ? sum_x * sum_y : WEIGHT_MIN;
+        for (int p = 0; p < k->cells; p++) weight[p] = k->my[p / w] * k->mx[p % w] / k->sum[part];
+    }
 }
 
 static int regions_of(const node_t *y) // of all images
@@ -56,56 +95,53 @@ static size_t map_of(const node_t *y, int k)
 
 static void forward(node_t *y)
 {
-    shape_t f = y->in[FEATURES]->dim;
-    size_t c = (size_t)f.c;
-    int parts = y->i[COLUMNS] * y->i[ROWS];
-    memset(y->x, 0, numel(y->dim) * sizeof(float));
-    for (int i = 0; i < regions_of(y) * parts; i++) {
-        weights_t m = weights_of(y, i / parts, i % parts);
-        const float *x = y->in[FEATURES]->x + map_of(y, i / parts);
-        float *out = y->x + (size_t)i * c;
-        for (int p = 0; p < f.h * f.w; p++, x += c) {
-            float weight = m.my[p / f.w] * m.mx[p % f.w] / m.sum;
-            for (size_t j = 0; j < c; j++) out[j] += weight * x[j];
-        }
+    pool_t k = pool_of(y);
+    size_t c = (size_t)k.c, cells = (size_t)k.cells;
+    for (int i = 0; i < regions_of(y); i++) {
+        weigh(y, &k, i);
+        gemm_rows(k.parts, k.c, k.cells, k.weight, cells, 1, y->in[FEATURES]->x + map_of(y, i), c, 0,
+                  y->x + (size_t)i * (size_t)k.parts * c, c);
     }
 }
 
 // With e(p) = g . (f(p) - y): dL/dcentre = sum_p dM(p) e(p) / sum M.
-static void backward_part(node_t *y, int k, int part)
+static void backward_centre(const node_t *y, const pool_t *k, int region, const float *g, const float *out)
 {
-    shape_t f = y->in[FEATURES]->dim;
-    size_t c = (size_t)f.c, features = map_of(y, k);
-    size_t means = (size_t)(k * y->i[COLUMNS] * y->i[ROWS] + part) * c;
-    weights_t m = weights_of(y, k, part);
-    const float *x = y->in[FEATURES]->x + features, *g = y->g + means, *out = y->x + means;
-    float *gx = y->in[FEATURES]->g ? y->in[FEATURES]->g + features : NULL;
-    double gcx = 0, gcy = 0;
-    bool inside = m.sum > WEIGHT_MIN;
-    for (int p = 0; p < f.h * f.w; p++, x += c) {
-        int py = p / f.w, px = p % f.w;
-        float weight = m.my[py] * m.mx[px] / m.sum, e = 0;
-        for (size_t j = 0; j < c; j++) e += g[j] * (inside ? x[j] - out[j] : x[j]);
-        gcx += m.my[py] * m.dmx[px] * e;
-        gcy += m.dmy[py] * m.mx[px] * e;
-        if (gx)
-            for (size_t j = 0; j < c; j++) gx[(size_t)p * c + j] += weight * g[j];
+    int w = y->in[FEATURES]->dim.w;
+    double gx = 0, gy = 0;
+    for (int part = 0; part < k->parts; part++) {
+        double mean = 0, part_x = 0, part_y = 0;
+        for (int j = 0; j < k->c && k->inside[part] > 0; j++)
+            mean += (double)g[part * k->c + j] * out[part * k->c + j];
+        cut(y, k, region, part);
+        for (int p = 0; p < k->cells; p++) {
+            double e = k->slope[p * k->parts + part] - mean;
+            part_x += k->my[p / w] * k->dmx[p % w] * e;
+            part_y += k->dmy[p / w] * k->mx[p % w] * e;
+        }
+        gx += part_x / k->sum[part];
+        gy += part_y / k->sum[part];
     }
-    if (y->n_in <= CENTRES || !y->in[CENTRES]->g) return;
-    y->in[CENTRES]->g[2 * k] += (float)(gcx / m.sum);
-    y->in[CENTRES]->g[2 * k + 1] += (float)(gcy / m.sum);
+    y->in[CENTRES]->g[2 * region] += (float)gx;
+    y->in[CENTRES]->g[2 * region + 1] += (float)gy;
 }
 
 static void backward(node_t *y)
 {
-    int parts = y->i[COLUMNS] * y->i[ROWS];
-    for (int k = 0; k < regions_of(y); k++)
-        for (int part = 0; part < parts; part++) backward_part(y, k, part);
-}
-
-static size_t scratch(const node_t *y)
-{
-    return 2 * (size_t)(y->in[FEATURES]->dim.h + y->in[FEATURES]->dim.w);
+    pool_t k = pool_of(y);
+    size_t c = (size_t)k.c, cells = (size_t)k.cells, parts = (size_t)k.parts;
+    memset(k.gt, 0, c * k.gt_step * sizeof(float));
+    for (int i = 0; i < regions_of(y); i++) {
+        const float *x = y->in[FEATURES]->x + map_of(y, i), *g = y->g + (size_t)i * parts * c;
+        float *gx = y->in[FEATURES]->g ? y->in[FEATURES]->g + map_of(y, i) : NULL;
+        weigh(y, &k, i);
+        if (gx) gemm_rows(k.cells, k.c, k.parts, k.weight, 1, cells, g, c, 1, gx, c);
+        if (y->n_in <= CENTRES || !y->in[CENTRES]->g) continue;
+        for (size_t part = 0; part < parts; part++)
+            for (size_t j = 0; j < c; j++) k.gt[j * k.gt_step + part] = g[part * c + j];
+        gemm_rows(k.cells, k.parts, k.c, x, c, 1, k.gt, k.gt_step, 0, k.slope, parts);
+        backward_centre(y, &k, i, g, y->x + (size_t)i * parts * c);
+    }
 }
 
 static var_t example(tape_t *t, int i)
