@@ -227,22 +227,25 @@ TEST(shared_memory_changes_no_bit)
     op_plain = false;
 }
 
-// Of G's tape only: D's is so small here that the patches of one convolution outweigh all its arrays.
-// Values wait for their backward pass and so keep their places; gradients, some half of all arrays, come and
-// go.
-TEST(gradients_take_next_to_no_memory_of_their_own)
+// Values wait for their backward pass and so keep their places; gradients come and go, and find room where
+// values were: all arrays together need less than the values would side by side.
+TEST(gradients_take_no_memory_of_their_own)
 {
     static const int steps[] = { STEP_G, STEP_D };
     for (int i = 0; i < 2; i++) {
         case_t e;
         open_case(&e, REFERENCE, steps[i]);
         const tape_t *t = &e.o.tape;
-        size_t scratch = 0; // shared by all, beside the arrays
-        for (int k = 0; k < t->n; k++)
-            if (t->node[k]->op->scratch) scratch = (size_t)fmax(scratch, t->node[k]->op->scratch(t->node[k]));
-        double share = (double)(t->arena_floats - scratch) / (double)t->value_floats;
-        print_message("%s: %.2f of the sum of all arrays\n", i ? "D" : "G", share);
-        EXPECT(share < 0.75);
+        size_t scratch = 0, values = 0; // scratch is shared by all, beside the arrays
+        for (int k = 0; k < t->n; k++) {
+            const node_t *y = t->node[k];
+            if (y->op->scratch) scratch = (size_t)fmax(scratch, y->op->scratch(y));
+            if (!y->op->is_view) values += numel(y->dim) + (y->op->saved ? y->op->saved(y) : 0);
+        }
+        size_t used = t->arena_floats - scratch;
+        print_message("%s: %zu floats of arrays, values %zu, with gradients %zu\n", i ? "D" : "G", used,
+                      values, t->value_floats);
+        EXPECT(used < values);
         close_case(&e);
     }
 }
