@@ -43,11 +43,15 @@ NUMBER = r"-?\d+(\.\d*)?(e[-+]\d+)?"
 
 
 def same(command, wanted, found):
-    """Equal, but for what was learned: any number in Python's output, array elements in that of HDF5's tools."""
+    """Equal, but for what was learned: any number in Python's output, array elements in that of HDF5's tools.
+
+    numpy fills numbers up with blanks on either side until they are equally wide.
+    """
     if command.startswith(("h5ls", "h5dump")):
         masked = [re.sub(r"(?<=\): )[-0-9.e, ]+$", "#", text, flags=re.M) for text in (wanted, found)]
     else:
-        masked = [re.sub(r"\s+", " ", re.sub(NUMBER, "#", text.replace("[ ", "["))) for text in (wanted, found)]
+        numbers = [re.sub(NUMBER + r"(?: (?=[],]))?", "#", text.replace("[ ", "[")) for text in (wanted, found)]
+        masked = [re.sub(r"\s+", " ", text) for text in numbers]
     return masked[0] == masked[1]
 
 
