@@ -34,6 +34,7 @@ SETTINGS = {
     "attention.regions": "regions",
     "attention.half": "half",
     "attention.grid": None,
+    "attention.jitter": None,
     "attention.sharpness": "sharpness",
     "attention.mode": "mode",
     "attention.window": "window",
