@@ -29,8 +29,8 @@ static int read_images(const dataset_t *d, hid_t images, size_t row, size_t coun
     hid_t file = H5Dget_space(images), memory = H5Screate_simple(4, block, NULL);
     H5_OK(H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, block, NULL));
     herr_t got = H5Dread(images, H5T_NATIVE_UINT8, memory, file, H5P_DEFAULT, dense);
-    H5Sclose(memory);
-    H5Sclose(file);
+    H5_OK(H5Sclose(memory));
+    H5_OK(H5Sclose(file));
     for (size_t i = 0; i < count; i++) memcpy(to + i * bytes, dense + i * image, image);
     *sum += checksum_of(dense, row, count, image);
     free(dense);
@@ -49,8 +49,8 @@ static int read_labels(const dataset_t *d, hid_t labels, int i, size_t row, size
     hid_t file = H5Dget_space(labels), memory = H5Screate_simple(1, &block, NULL);
     H5_OK(H5Sselect_hyperslab(file, H5S_SELECT_SET, &start, NULL, &block, NULL));
     herr_t got = H5Dread(labels, H5T_NATIVE_INT64, memory, file, H5P_DEFAULT, value);
-    H5Sclose(memory);
-    H5Sclose(file);
+    H5_OK(H5Sclose(memory));
+    H5_OK(H5Sclose(file));
     int bad = 0;
     if (got < 0) bad = fail("%s/labels/%s: cannot be read (damaged file?)", d->name, name);
     for (size_t k = 0; k < count && !bad; k++) {
