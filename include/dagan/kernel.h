@@ -15,6 +15,14 @@ typedef struct {
 
 // ---- one table per instruction set -------------------------------------------------------------------
 
+// m rows of a matrix that lie anywhere, in segments of k: A(i, s * k + p) = row[i][segment[s] + p * step].
+typedef struct {
+    int m, segments, k;
+    const float *const *row;
+    const size_t *segment;
+    size_t step;
+} rows_at_t;
+
 // Winograd's transforms of one 4x4 tile of outputs (kernel/simd/winograd.c, winograd_s2.c): how many pixels
 // it reads, how many products it takes, and of how many weights.  Arrays of point i start `stride` floats
 // after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the outputs: that
@@ -50,11 +58,6 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
      */                                                                                                      \
     X(void, act_forward, (float *y, size_t pixels, size_t c, const float *bias, act_t act))                  \
     X(void, act_backward, (float *g, const float *y, size_t n, act_t act))                                   \
-    /* The segments under kh rows of weights, side by side for each of `pixels` outputs `step` floats apart. \
-     * Up to */                                                                                              \
-    /* 15 floats past the last are read and written. */                                                      \
-    X(void, patches,                                                                                         \
-      (float *to, const float *const row[], size_t kh, size_t pixels, size_t step, size_t segment))          \
     /* Sums of `rows` times `taps` groups of c (at most 4) floats, for each of `pixels` outputs y_step       \
      * apart: group t of pixel x lies at row[r] + x * step - t * back.  Up to 3 floats past a group are      \
      * read. */                                                                                              \
@@ -77,6 +80,9 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
     X(void, product,                                                                                         \
       (int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b, float beta,      \
        float *c, size_t rs_c))                                                                               \
+    /* The same with rows of A that lie anywhere. */                                                         \
+    X(void, product_at,                                                                                      \
+      (const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c))                  \
     /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                      \
     X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))      \
     X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                          \
@@ -123,5 +129,9 @@ void gemm_panels(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, 
 // The same with B as rows rs_b apart, of which up to gemm_panel() - 1 floats past the n-th are read.
 void gemm_rows(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
                float beta, float *c, size_t rs_c);
+
+// The same of rows that lie anywhere, by our own product.
+void gemm_panels_of(int n, const rows_at_t *a, const float *b, float beta, float *c, size_t rs_c);
+void gemm_rows_of(int n, const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c);
 
 #endif

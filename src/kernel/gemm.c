@@ -88,6 +88,15 @@ static void panel_product(int m, int n, int k, const float *a, size_t rs_a, size
                  (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
 }
 
+static void take_columns(int m, int n, const float *panel, float beta, float *c, size_t rs_c)
+{
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            float *to = c + (size_t)i * rs_c + j;
+            *to = beta == 0 ? panel[i * nr + j] : beta * *to + panel[i * nr + j];
+        }
+}
+
 // BLIS computes a few left-over columns slowly: a whole panel is computed aside and the wanted ones are
 // taken.
 static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
@@ -97,11 +106,7 @@ static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, siz
     for (int i = 0; i < m; i += NARROW_ROWS) {
         int rows = m - i < NARROW_ROWS ? m - i : NARROW_ROWS;
         panel_product(rows, nr, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, 0, aside, (size_t)nr);
-        for (int r = 0; r < rows; r++)
-            for (int j = 0; j < n; j++) {
-                float *to = c + (size_t)(i + r) * rs_c + j;
-                *to = beta == 0 ? aside[r * nr + j] : beta * *to + aside[r * nr + j];
-            }
+        take_columns(rows, n, aside, beta, c + (size_t)i * rs_c, rs_c);
     }
 }
 
@@ -124,4 +129,30 @@ void gemm_rows(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, co
                float beta, float *c, size_t rs_c)
 {
     products(m, n, k, a, rs_a, cs_a, b, rs_b, (size_t)nr, beta, c, rs_c);
+}
+
+// As products(), with left-over columns aside as in narrow_product().
+static void products_of(int n, const rows_at_t *a, const float *b, size_t rs_b, size_t b_step, float beta,
+                        float *c, size_t rs_c)
+{
+    float aside[NARROW_ROWS * PRODUCT_PANEL] __attribute__((aligned(64)));
+    int j = 0;
+    for (; j + nr <= n; j += nr, b += b_step) kernel->product_at(a, b, rs_b, beta, c + j, rs_c);
+    for (int i = 0; j < n && i < a->m; i += NARROW_ROWS) {
+        rows_at_t some = *a;
+        some.row += i;
+        some.m = a->m - i < NARROW_ROWS ? a->m - i : NARROW_ROWS;
+        kernel->product_at(&some, b, rs_b, 0, aside, nr);
+        take_columns(some.m, n - j, aside, beta, c + (size_t)i * rs_c + j, rs_c);
+    }
+}
+
+void gemm_panels_of(int n, const rows_at_t *a, const float *b, float beta, float *c, size_t rs_c)
+{
+    products_of(n, a, b, nr, (size_t)(nr * a->segments * a->k), beta, c, rs_c);
+}
+
+void gemm_rows_of(int n, const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c)
+{
+    products_of(n, a, b, rs_b, nr, beta, c, rs_c);
 }

@@ -8,10 +8,9 @@
 // y mod stride are neighbours).  backward_data is the same in each of the stride x stride classes of pixels
 // of x, whose gradients meet disjoint parts of the weights.
 //
-// Two shapes would leave BLIS's vectors empty.  Few input channels: the patches of a row are copied side by
-// side. Few output channels: conv_spread.c has another way.
+// Two shapes would leave BLIS's vectors empty.  Few input channels: all rows of the weights in one product
+// that finds the rows of the image itself. Few output channels: conv_spread.c has another way.
 
-#include <omp.h>
 #include <string.h>
 
 #include "conv.h"
@@ -20,6 +19,7 @@ enum {
     SHORT = 32,        // fewer floats under a row of weights are treated specially
     TALL = 16,         // if not more rows of weights
     ROWS_TOGETHER = 6, // of outputs, for a thread at a time
+    AT_ONCE = 48,      // rows of a product that are looked up
 };
 
 // One direction of one pixel class: an image of (h, w, ci) padded by (top, left), met by a kernel of (kh,
@@ -30,7 +30,7 @@ typedef struct {
     int stride, kh, kw, oh, ow; // the outputs
     size_t ci, co;
     size_t y_row, y_pixel; // floats between rows and between pixels of the output
-    bool gathers;
+    bool is_short;
 } pass_t;
 
 static int up_to(int x, int step)
@@ -40,7 +40,7 @@ static int up_to(int x, int step)
 
 static void finish(pass_t *p)
 {
-    p->gathers = p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
+    p->is_short = p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
     p->rows = up_to((p->oh - 1) * p->stride + p->kh, p->stride);
     p->cols = up_to((p->ow - 1) * p->stride + p->kw, p->stride);
 }
@@ -205,27 +205,23 @@ static void make_form(const conv_t *k, conv_form_t which, float *form, const flo
 
 // ---- products --------------------------------------------------------------------------------------
 
-// A thread's rows: patches side by side.
-static size_t aside_size(const pass_t *p)
+// Where the rows of the padded image under those of the weights begin, from the first one on.
+static void find_segments(const pass_t *p, const float *padded, size_t segment[TALL])
 {
-    return (p->gathers ? (size_t)(ROWS_TOGETHER * p->ow) * depth(p) : 0) + (size_t)gemm_panel();
+    for (int ky = 0; ky < p->kh; ky++) segment[ky] = (size_t)(padded_row(p, padded, ky) - padded);
 }
 
-// Outputs that lie one after the other are one product.
-static void gathered_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
-                          int count, float beta, float *patches)
+static void short_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)
 {
-    size_t segment = (size_t)p->kw * p->ci, k = depth(p), per_row = (size_t)p->ow * k;
-    bool together = p->y_row == (size_t)p->ow * p->y_pixel;
-    for (int r = 0; r < count; r++) {
-        const float *row[TALL];
-        for (int ky = 0; ky < p->kh; ky++) row[ky] = padded_row(p, padded, (first + r) * p->stride + ky);
-        kernel->patches(patches + (size_t)r * per_row, row, (size_t)p->kh, (size_t)p->ow,
-                        (size_t)p->stride * p->ci, segment);
+    const float *row[AT_ONCE], *first = padded_row(p, padded, oy * p->stride);
+    size_t segment[TALL];
+    find_segments(p, padded, segment);
+    for (int x = 0; x < p->ow; x += AT_ONCE) {
+        int count = p->ow - x < AT_ONCE ? p->ow - x : AT_ONCE;
+        for (int i = 0; i < count; i++) row[i] = first + (size_t)((x + i) * p->stride) * p->ci;
+        rows_at_t a = { count, p->kh, p->kw * (int)p->ci, row, segment, 1 };
+        gemm_panels_of((int)p->co, &a, form, beta, y + (size_t)x * p->y_pixel, p->y_pixel);
     }
-    for (int r = 0; r < (together ? 1 : count); r++)
-        gemm_panels(together ? count * p->ow : p->ow, (int)p->co, (int)k, patches + (size_t)r * per_row, k, 1,
-                    form, k, beta, y + (size_t)(first + r) * p->y_row, p->y_pixel);
 }
 
 static void plain_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)
@@ -235,17 +231,6 @@ static void plain_row(const pass_t *p, float *y, const float *padded, const floa
         gemm_panels(p->ow, (int)p->co, (int)k, padded_row(p, padded, oy * p->stride + ky),
                     (size_t)p->stride * p->ci, 1, form + (size_t)ky * k * (size_t)gemm_panel(), depth(p),
                     ky > 0 ? 1 : beta, y, p->y_pixel);
-}
-
-// Some rows of outputs; beta is 0 (overwrite) or 1 (add).
-static void output_rows(const pass_t *p, float *y, const float *padded, const float *form, int first,
-                        int count, float beta, float *aside)
-{
-    if (p->gathers)
-        gathered_rows(p, y, padded, form, first, count, beta, aside);
-    else
-        for (int oy = first; oy < first + count; oy++)
-            plain_row(p, y + (size_t)oy * p->y_row, padded, form, oy, beta);
 }
 
 static bool is_product(const conv_t *k) // 1x1, stride 1: x already is the matrix
@@ -281,17 +266,17 @@ static conv_t turned(const conv_t *k)
 
 static size_t scratch(const conv_t *k)
 {
-    size_t threads = (size_t)omp_get_max_threads(), size;
+    size_t size;
     if (is_product(k)) return 0;
     conv_t t = turns(k) ? turned(k) : *k;
     pass_t p = forward_pass(&t);
     size = padded_size(&p) + gradient_size(&t, &p) + (turns(k) ? (size_t)(k->kh * k->kw * k->ci * k->co) : 0);
     p = forward_pass(k);
-    size = most(size, padded_size(&p) + threads * aside_size(&p));
+    size = most(size, padded_size(&p));
     for (int class = 0; class < k->stride * k->stride; class ++) {
         p = backward_pass(k, class / k->stride, class % k->stride);
         size_t full = k->up > 1 ? (size_t)(k->h * k->w * k->ci) : 0;
-        size = most(size, padded_size(&p) + threads * aside_size(&p) + full);
+        size = most(size, padded_size(&p) + full);
     }
     for (int which = CONV_FORWARD; which <= CONV_BACKWARD_DATA; which++)
         if (conv_spreads(k, (conv_form_t)which))
@@ -311,20 +296,21 @@ static void product_rows(const conv_t *k, float *y, int columns, const float *x,
                     (size_t)columns);
 }
 
+// beta is 0 (overwrite) or 1 (add).
 static void run_pass(const pass_t *p, float *y, const float *x, const float *form, const float *bias,
-                     act_t act, float beta, float *scratch)
+                     act_t act, float beta, float *padded)
 {
-    float *asides = scratch + padded_size(p);
 #pragma omp parallel
     {
-        pad_image(p, scratch, x);
-        float *aside = asides + (size_t)omp_get_thread_num() * aside_size(p);
+        pad_image(p, padded, x);
 #pragma omp for
-        for (int oy = 0; oy < p->oh; oy += ROWS_TOGETHER) {
-            int count = p->oh - oy < ROWS_TOGETHER ? p->oh - oy : ROWS_TOGETHER;
-            output_rows(p, y, scratch, form, oy, count, beta, aside);
+        for (int first = 0; first < p->oh; first += ROWS_TOGETHER) {
+            int end = p->oh - first < ROWS_TOGETHER ? p->oh : first + ROWS_TOGETHER;
+            for (int oy = first; oy < end; oy++)
+                (p->is_short ? short_row : plain_row)(p, y + (size_t)oy * p->y_row, padded, form, oy, beta);
             if (bias || act != ACT_NONE)
-                kernel->act_forward(y + (size_t)oy * p->y_row, (size_t)(count * p->ow), p->co, bias, act);
+                kernel->act_forward(y + (size_t)first * p->y_row, (size_t)((end - first) * p->ow), p->co,
+                                    bias, act);
         }
     }
 }
@@ -418,29 +404,65 @@ static void weight_rows(const conv_t *k, const pass_t *p, float *gw, const float
               gw + ((size_t)(ky * p->kw) * p->ci + (size_t)first) * p->co, (size_t)k->co);
 }
 
-static void weight_gradient(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+// gw rows [first, first + count) += x^T gy over some rows of outputs, with x where it lies.
+static void short_weight_rows(const pass_t *p, float *gw, const float *padded, const float *gy, int first,
+                              int count, int oy, int outputs)
+{
+    const float *row[AT_ONCE];
+    size_t segment[TALL];
+    int width = p->kw * (int)p->ci;
+    for (int i = 0; i < count; i++) row[i] = padded_row(p, padded, (first + i) / width) + (first + i) % width;
+    for (int i = 0; i < outputs; i++) segment[i] = (size_t)((oy + i) * p->cols) * p->ci;
+    rows_at_t a = { count, outputs, p->ow, row, segment, (size_t)p->stride * p->ci };
+    gemm_rows_of((int)p->co, &a, gy + (size_t)oy * p->y_row, p->co, 1, gw + (size_t)first * p->co, p->co);
+}
+
+// Few input channels: all rows of the weights at once, over some pixels at a time, which stay in the cache.
+static void short_weight_gradient(const pass_t *p, float *gw, const float *padded, const float *gy)
+{
+    enum { ROWS = 12, PIXELS = 128 };
+    int all = (int)depth(p), outputs = up_to(PIXELS, p->ow) / p->ow;
+    if (outputs > TALL) outputs = TALL;
+    // The static schedule gives a thread the same rows each time, so it waits for no other.
+    for (int oy = 0; oy < p->oh; oy += outputs)
+#pragma omp for schedule(static) nowait
+        for (int first = 0; first < all; first += ROWS)
+            short_weight_rows(p, gw, padded, gy, first, all - first < ROWS ? all - first : ROWS, oy,
+                              p->oh - oy < outputs ? p->oh - oy : outputs);
+}
+
+// A row of the weights after the other, in one product over all pixels.
+static void long_weight_gradient(const conv_t *k, const pass_t *p, float *gw, const float *padded,
+                                 const float *gy, float *stretched)
 {
     enum { ROWS = 48, PIXELS = 128 };
+    int width = p->kw * (int)p->ci, parts = (width + ROWS - 1) / ROWS;
+    int pixels = (k->oh - 1) * (p->cols / p->stride) + k->ow;
+    stretch_gradient(k, p, stretched, gy);
+    // The static schedule gives a thread the same rows each time, so it waits for no other.
+    for (int pixel = 0; pixel < pixels; pixel += PIXELS)
+#pragma omp for schedule(static) nowait
+        for (int i = 0; i < k->kh * parts; i++) {
+            int first = i % parts * ROWS;
+            weight_rows(k, p, gw, padded, stretched, i / parts, first,
+                        width - first < ROWS ? width - first : ROWS, pixel,
+                        pixels - pixel < PIXELS ? pixels - pixel : PIXELS);
+        }
+}
+
+static void weight_gradient(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+{
     pass_t p = forward_pass(k);
     size_t image_x = (size_t)(k->h / k->up) * (size_t)(k->w / k->up) * p.ci,
            image_y = (size_t)(k->oh * k->ow) * p.co;
-    int width = p.kw * (int)p.ci, parts = (width + ROWS - 1) / ROWS;
-    int pixels = (k->oh - 1) * (p.cols / p.stride) + k->ow;
-    float *stretched = scratch + padded_size(&p);
     for (size_t n = 0; n < (size_t)k->n; n++) {
 #pragma omp parallel
         {
             pad_image(&p, scratch, x + n * image_x);
-            stretch_gradient(k, &p, stretched, gy + n * image_y);
-            // The static schedule gives a thread the same rows each time, so it waits for no other.
-            for (int pixel = 0; pixel < pixels; pixel += PIXELS)
-#pragma omp for schedule(static) nowait
-                for (int i = 0; i < k->kh * parts; i++) {
-                    int first = i % parts * ROWS;
-                    weight_rows(k, &p, gw, scratch, stretched, i / parts, first,
-                                width - first < ROWS ? width - first : ROWS, pixel,
-                                pixels - pixel < PIXELS ? pixels - pixel : PIXELS);
-                }
+            if (p.is_short)
+                short_weight_gradient(&p, gw, scratch, gy + n * image_y);
+            else
+                long_weight_gradient(k, &p, gw, scratch, gy + n * image_y, scratch + padded_size(&p));
         }
     }
 }

@@ -52,17 +52,6 @@ void ISA_NAME(sum)(float *y, const float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
-// In whole steps of 16 floats: the rest of the last step is overwritten by what is copied next.
-void ISA_NAME(patches)(float *to, const float *const row[], size_t kh, size_t pixels, size_t step,
-                       size_t segment)
-{
-    enum { WIDE = 16 };
-    for (size_t x = 0; x < pixels; x++)
-        for (size_t y = 0; y < kh; y++, to += segment)
-            for (size_t i = 0; i < segment; i += WIDE)
-                for (size_t l = 0; l < WIDE; l += LANES) store(to + i + l, load(row[y] + x * step + i + l));
-}
-
 typedef float four_t __attribute__((vector_size(16), aligned(4), may_alias));
 
 // `n` outputs next to each other, so that no sum waits for another.
