@@ -42,4 +42,8 @@ void conv_spread_form(const conv_t *k, conv_form_t which, float *form, const flo
 void conv_spread(const conv_t *k, conv_form_t which, float *y, const float *x, const float *form,
                  const float *bias, act_t act, bool adds, float *scratch);
 
+// The gradient of the weights, conv_direct's (conv_weights.c).
+size_t conv_weights_scratch(const conv_t *k);
+void conv_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch);
+
 #endif
