@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
 . tests/lib.sh
 scratch
+few_faces 2000 48   # as many as are compared
 
 # compare NAME OPTION...: trains that network, on labels alone but for the last step and at a rate at which regions soon
 # stand in different places in different images, then compares.
@@ -14,7 +15,7 @@ compare() {
     train 1 "$T/$name" --set train.steps=40 --set train.label_warmup=39 --set train.warmup=0 --set train.rate_g=0.01 \
         --set log.every=40 --set checkpoint.every=40 "$@"
     expect "$name trains" status_is 0 $?
-    ranks 1 "$DAGAN" translate "$T/$name/latest.h5" --input data/faces.h5 --group adventurer --output "$T/$name.h5" \
+    ranks 1 "$DAGAN" translate "$T/$name/latest.h5" --input "$T/faces.h5" --group adventurer --output "$T/$name.h5" \
         >"$T/out" 2>"$T/err"
     expect "$name translates" status_is 0 $?
     "$PYTHON" analysis/export_torch.py "$T/$name/latest.h5" --output "$T/$name-torch" >"$T/out" 2>"$T/err"
