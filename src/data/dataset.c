@@ -118,13 +118,23 @@ static int same_everywhere(const dataset_t *d, const comm_t *c)
                 first.n);
 }
 
+hdf5_printer_t hdf5_mute(void)
+{
+    hdf5_printer_t p;
+    H5_OK(H5Eget_auto2(H5E_DEFAULT, &p.print, &p.data));
+    H5_OK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL));
+    return p;
+}
+
+void hdf5_unmute(hdf5_printer_t p)
+{
+    H5_OK(H5Eset_auto2(H5E_DEFAULT, p.print, p.data));
+}
+
 int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where, const char *split, int size,
                     const label_t *labels, int n_labels)
 {
-    H5E_auto2_t printer;
-    void *printer_data;
-    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hdf5_printer_t printer = hdf5_mute();
     split_t s = { 0 };
     dataset_t d = { 0 };
     char object[2 * CONF_TEXT_MAX];
@@ -132,7 +142,7 @@ int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where
     int bad = c->rank == 0 ? hdf5_inspect(c, where->file, object) : 0;
     if (c->rank == 0 && !bad) bad = split_open(&s, &d, where, split, size, labels, n_labels);
     split_close(&s);
-    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    hdf5_unmute(printer);
     comm_bcast(c, &bad, sizeof bad, 0);
     comm_bcast(c, d.n_classes, sizeof d.n_classes, 0);
     if (!bad) memcpy(n_classes, d.n_classes, (size_t)n_labels * sizeof *n_classes);
@@ -142,10 +152,7 @@ int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where
 
 bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split)
 {
-    H5E_auto2_t printer;
-    void *printer_data;
-    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hdf5_printer_t printer = hdf5_mute();
     int has = 0;
     if (c->rank == 0) {
         hid_t file = H5Fopen(where->file, H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -154,7 +161,7 @@ bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split)
         if (domain >= 0) H5_OK(H5Gclose(domain));
         if (file >= 0) H5_OK(H5Fclose(file));
     }
-    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    hdf5_unmute(printer);
     comm_bcast(c, &has, sizeof has, 0);
     return has;
 }
@@ -162,11 +169,7 @@ bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split)
 int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, const char *split, int size,
                  const label_t *labels, int n_labels)
 {
-    H5E_auto2_t printer;
-    void *printer_data;
-    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // our one line says it
-
+    hdf5_printer_t printer = hdf5_mute();
     split_t s = { 0 };
     char object[2 * CONF_TEXT_MAX];
     snprintf(object, sizeof object, "/%s/%s", where->group, split);
@@ -176,7 +179,7 @@ int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, cons
     if (!bad) bad = comm_agree(c, same_everywhere(d, c), error_text());
     bad = bad || read_rows(d, &s, c);
     split_close(&s);
-    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    hdf5_unmute(printer);
     if (bad)
         dataset_close(d);
     else

@@ -16,6 +16,14 @@ int split_open(split_t *s, dataset_t *d, const domain_conf_t *where, const char 
                const label_t *labels, int n_labels);
 void split_close(split_t *s);
 
+// HDF5 prints its stack of errors, unless muted where one line of ours says it.
+typedef struct {
+    H5E_auto2_t print;
+    void *data;
+} hdf5_printer_t;
+hdf5_printer_t hdf5_mute(void);
+void hdf5_unmute(hdf5_printer_t p);
+
 // The part of a dataset's checksum that `count` rows from `first` on make up; parts are added.
 uint64_t checksum_of(const void *rows, size_t first, size_t count, size_t bytes);
 // Sums what the ranks found, modulo 2^64.  Collective.

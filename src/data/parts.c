@@ -19,8 +19,8 @@ static herr_t add_part(hid_t group, const char *name, const H5L_info_t *info, vo
     bool fits = space >= 0 && H5Sget_simple_extent_ndims(space) == 2 &&
                 H5Sget_simple_extent_dims(space, side, NULL) == 2 && side[0] == p->n && side[1] == 4;
     if (fits) fits = H5Dread(d, H5T_NATIVE_INT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, part->box) >= 0;
-    if (space >= 0) H5Sclose(space);
-    if (d >= 0) H5Dclose(d);
+    if (space >= 0) H5_OK(H5Sclose(space));
+    if (d >= 0) H5_OK(H5Dclose(d));
     p->n_parts++; // so that parts_free finds the boxes
     strcpy(part->name, name);
     return fits ? 0 : fail("parts/%s: cannot be read as boxes (%zu, 4)", name, p->n);
@@ -33,20 +33,17 @@ static int read_parts(parts_t *p, const domain_conf_t *where, const char *split)
     hid_t file = H5Fopen(where->file, H5F_ACC_RDONLY, H5P_DEFAULT);
     hid_t group = file < 0 ? -1 : H5Gopen2(file, path, H5P_DEFAULT);
     int bad = group >= 0 && H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, add_part, p) < 0;
-    if (group >= 0) H5Gclose(group);
-    if (file >= 0) H5Fclose(file);
+    if (group >= 0) H5_OK(H5Gclose(group));
+    if (file >= 0) H5_OK(H5Fclose(file));
     return bad ? fail("%s: %s", where->file, path) : 0;
 }
 
 int parts_read(parts_t *p, const comm_t *c, const domain_conf_t *where, const char *split, size_t n)
 {
-    H5E_auto2_t printer;
-    void *printer_data;
-    H5Eget_auto2(H5E_DEFAULT, &printer, &printer_data);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); // a data set without parts is no mistake
+    hdf5_printer_t printer = hdf5_mute(); // a data set without parts is no mistake
     *p = (parts_t){ .n = n };
     int bad = c->rank == 0 ? read_parts(p, where, split) : 0;
-    H5Eset_auto2(H5E_DEFAULT, printer, printer_data);
+    hdf5_unmute(printer);
     if (comm_agree(c, bad, error_text())) return -1;
     comm_bcast(c, &p->n_parts, sizeof p->n_parts, 0);
     for (int i = 0; i < p->n_parts; i++) {

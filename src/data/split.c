@@ -19,7 +19,7 @@ static int open_file(split_t *s, const char *path)
     H5_OK(H5Pset_fapl_sec2(access));
     H5_OK(H5Pset_cache(access, 0, 12421, chunk_cache, 1));
     s->file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    H5Pclose(access);
+    H5_OK(H5Pclose(access));
     if (s->file >= 0) return 0;
     return H5Fis_hdf5(path) > 0 ? fail("%s: damaged HDF5 file", path) : fail("%s: not an HDF5 file", path);
 }
@@ -75,7 +75,7 @@ static int extent(hid_t dataset, hsize_t side[8])
     hid_t space = H5Dget_space(dataset);
     int rank = H5Sget_simple_extent_ndims(space);
     rank = rank >= 1 && rank <= 8 ? H5Sget_simple_extent_dims(space, side, NULL) : -1;
-    H5Sclose(space);
+    H5_OK(H5Sclose(space));
     return rank;
 }
 
@@ -84,7 +84,7 @@ static bool has_type(hid_t dataset, H5T_class_t class, bool bytes)
     hid_t type = H5Dget_type(dataset);
     bool ok = H5Tget_class(type) == class;
     if (ok && bytes) ok = H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
-    H5Tclose(type);
+    H5_OK(H5Tclose(type));
     return ok;
 }
 
