@@ -31,6 +31,9 @@ done
 "$PYTHON" tests/check_evaluate.py "$T/faces.h5" "$T/1.json" "$T/1.h5" adventurer lorelei
 
 ranks 1 "$DAGAN" translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/translated.h5" >"$T/out" 2>&1
+expect "evaluate tells the step" says "$T/1.json" "\"step\": $("$PYTHON" -c "
+import h5py, sys
+print(h5py.File(sys.argv[1]).attrs['step'])" "$T/run/latest.h5"),"
 expect "evaluate judges what translate writes" "$PYTHON" -c "
 import h5py, sys
 a, b = (h5py.File(p) for p in sys.argv[1:])

@@ -4,6 +4,7 @@
 check_files.py RUN          the run directory of the small job
 check_files.py --pictures FOLDER   writes folders of PNGs and labels to pack
 check_files.py --png FILE...       decodes PNGs
+check_files.py --step FILE...      whether files are of the same step
 check_files.py --trace FILE RANKS  checks a profile
 """
 import csv
@@ -213,6 +214,8 @@ def main():
         for path in sys.argv[2:]:
             print(path, *png_size(path))
         return None
+    if sys.argv[1] == "--step":
+        return sys.exit(len({int(h5py.File(path).attrs["step"]) for path in sys.argv[2:]}) != 1)
     if sys.argv[1] == "--trace":
         return trace(Path(sys.argv[2]), int(sys.argv[3]))
     run = Path(sys.argv[1])

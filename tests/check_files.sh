@@ -102,6 +102,7 @@ expect "translate, folder to folder: 1 and 3 ranks agree" diff -r "$T/from-folde
 expect "translate reads the same from a folder and a data set" same "$T/from-set1.h5" "$T/from-folder1.h5"
 expect "translate writes a picture and its regions for each" test "$(cd "$T/from-folder1" && echo face3*)" = \
     "face3-regions.png face3.png"
+expect "translate tells the step of the checkpoint" "$PYTHON" tests/check_files.py --step "$T/packed/latest.h5" "$T/from-set1.h5"
 expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/from-set1/*.png
 
 # ---- profile ---------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ export CHROMIUM
 train 1 "$T/run" --set checkpoint.every=2
 expect "the small job trains" status_is 0 $?
 for step in 2 4; do
-    ckpt=$T/run/ckpt-0000000$step.h5
-    ranks 1 "$DAGAN" translate "$ckpt" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
+    cp "$T/run/ckpt-0000000$step.h5" "$T/this.h5"   # a name that does not tell the step
+    ranks 1 "$DAGAN" translate "$T/this.h5" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
     expect "translate at step $step" status_is 0 $?
 done
 # A model without regions.

@@ -49,13 +49,6 @@ export async function closeFile(id) {
 
 const baseName = (path) => path.split("/").pop();
 
-// The step of the checkpoint that made a translation, as far as its name tells.
-function stepOf(t) {
-  const name = baseName(t.checkpoint);
-  const digits = /^ckpt-0*(\d+)\.h5$/.exec(name);
-  return digits ? +digits[1] : (files.find((f) => f.kind === "checkpoint" && f.name === name)?.step ?? null);
-}
-
 const matches = new Map(); // "translation file path" -> promise of whether they hold the same images
 function isMadeOf(t, s) {
   const key = `${t.id} ${s.images.file} ${s.images.path}`;
@@ -107,7 +100,7 @@ async function addTranslation(sets, t) {
     sets.push(home);
   }
   const outputs = { file: t.id, path: "outputs" };
-  home.frames.push({ ...t, at: stepOf(t), sharpness: sharpnessOf(t), visited: null, outputs });
+  home.frames.push({ ...t, at: t.step, sharpness: sharpnessOf(t), visited: null, outputs });
 }
 
 // A translation does not say k of Eq. 4; a checkpoint of the same regions does.

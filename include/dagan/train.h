@@ -306,9 +306,9 @@ int checkpoint_clean(const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
-// Reads the configuration of a checkpoint, then (model_load) its weights: translate needs no more.
+// Reads the configuration of a checkpoint, then its averaged weights and step: translate needs no more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
-int checkpoint_model(const comm_t *c, const char *path, model_t *m);
+int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
 void labels_text(char *text, size_t size, const config_t *conf);

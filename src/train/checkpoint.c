@@ -293,7 +293,7 @@ int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
-int checkpoint_model(const comm_t *c, const char *path, model_t *m)
+int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step)
 {
     pass_t p = { .comm = c };
     p.bad = array_open(&p.file, c, path);
@@ -302,6 +302,7 @@ int checkpoint_model(const comm_t *c, const char *path, model_t *m)
         return -1;
     }
     for (int i = 0; i < m->f.n_views; i++) pass_view(&p, "/ema", "", &m->f.view[i], m->f.ema);
+    p.bad |= array_get_long(&p.file, "/", "step", step);
     p.bad |= array_close(&p.file);
     return comm_agree(c, p.bad, error_text()) ? -1 : 0;
 }

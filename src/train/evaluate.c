@@ -63,7 +63,7 @@ static int open_networks(gathered_t *g)
     translator_build(&g->f, &g->model, 1);
     params_alloc(&g->model.f, 0, 0);
     tape_plan(&g->f.tape, NULL);
-    if (checkpoint_model(c, g->path, &g->model)) return -1;
+    if (checkpoint_model(c, g->path, &g->model, &g->step)) return -1;
     if (!g->has_judge) return 0;
     g->judge_model.conf = &g->judge_conf;
     for (int i = 0; i < g->judge_conf.n_labels; i++)

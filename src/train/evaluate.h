@@ -59,6 +59,7 @@ typedef struct {
 typedef struct {
     const comm_t *comm;
     const char *path, *judge_path;
+    long step; // of the checkpoint
     config_t conf, judge_conf;
     model_t model, judge_model;
     translator_t f;

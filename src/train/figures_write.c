@@ -251,6 +251,7 @@ int figures_json(const char *path, const figures_t *f, const gathered_t *g)
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)g->judge.hash);
     fputc('{', j.to);
     text(&j, "checkpoint", g->path);
+    number(&j, "step", (double)g->step);
     text(&j, "source", g->test[0].name);
     text(&j, "target", g->test[1].name);
     number(&j, "images", (double)f->n);

@@ -86,7 +86,8 @@ int judge_load(judge_t *j, model_t *m, const comm_t *c, const char *path)
     judge_plan(j, m);
     params_alloc(&m->f, 0, 0);
     tape_plan(&j->tape, NULL);
-    if (checkpoint_model(c, path, m)) return -1;
+    long step;
+    if (checkpoint_model(c, path, m, &step)) return -1;
     j->hash = XXH3_64bits(m->f.ema, m->f.n * sizeof(float));
     return 0;
 }

@@ -20,6 +20,7 @@ typedef struct {
     bool is_dataset;
     dataset_t set;
     files_t files;
+    long step;       // of the checkpoint
     size_t n, bytes; // images over all ranks; bytes of one
     share_t mine;
     uint8_t *in, *out; // (mine.count, h, w, 3)
@@ -99,7 +100,8 @@ static int write_hdf5(const job_t *j)
               array_write(&f, "/outputs", &images, j->mine, j->out) |
               array_write(&f, "/centres", &centres, j->mine, j->centres) |
               array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
-              array_put_text(&f, "/", "input", j->what->input) | array_put_text(&f, "/", "labels", labels) |
+              array_put_long(&f, "/", "step", j->step) | array_put_text(&f, "/", "input", j->what->input) |
+              array_put_text(&f, "/", "labels", labels) |
               array_put_half(&f, "/", &j->conf.attention.half, regions);
     bad |= array_close(&f);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
@@ -169,7 +171,7 @@ int translate(const comm_t *c, const translate_t *what)
         params_alloc(&j->model.f, 0, 0);
         tape_plan(&j->f.tape, NULL);
         j->bytes = numel(j->f.x->dim);
-        bad = checkpoint_model(c, what->checkpoint, &j->model) || open_input(j);
+        bad = checkpoint_model(c, what->checkpoint, &j->model, &j->step) || open_input(j);
         j->mine = share_of(j->n, c->rank, c->size);
     }
     bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");

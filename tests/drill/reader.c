@@ -70,12 +70,14 @@ static int translate_from(const char *path)
     config_t *c = alloc(1, sizeof *c);
     model_t model = { .conf = c };
     translator_t f;
+    long step;
     if (checkpoint_config(&comm, path, c)) return EXIT_USER;
     translator_build(&f, &model, 1);
     params_alloc(&model.f, 0, 0);
-    if (checkpoint_model(&comm, path, &model)) return EXIT_USER;
+    if (checkpoint_model(&comm, path, &model, &step)) return EXIT_USER;
     char *yaml = config_yaml(c);
     put(yaml, strlen(yaml));
+    put(&step, sizeof step);
     put(model.f.ema, model.f.n * sizeof *model.f.ema);
     return EXIT_DONE;
 }
