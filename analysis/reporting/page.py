@@ -15,7 +15,7 @@ from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 
 HERE = Path(__file__).resolve().parent
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 46, 8, 8, 22  # of a chart, in its own units
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 46, 20, 8, 22  # of a chart, in its own units
 POINTS_MAX = 500  # of a curve; longer ones are averaged to as many
 
 
