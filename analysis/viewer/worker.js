@@ -60,7 +60,7 @@ function translation(file, a) {
   return {
     kind: "translation",
     checkpoint: a.checkpoint,
-    step: a.step,
+    step: a.step ?? null, // older files do not tell
     input: a.input,
     half: sides(a.half, centres.shape[1]),
     bound: bindings(a.labels),

@@ -1,7 +1,8 @@
 // A walk over an HDF5 file that nobody vouches for, in a process that may crash on it (hdf5_child.c).
 // Every group is listed, every attribute read, every index of chunks followed, compressed data read: what
 // HDF5 survives here it survives in the ranks.  What it would obey, though no data set of ours needs it, is
-// refused: links and storage in other files, filters from plugins, sizes that the file cannot hold.
+// refused: links and storage in other files, filters from plugins, sizes that the file cannot hold.  What
+// fails to open, to be read or to close here is told by the ranks, which read it again.
 #include "hdf5_walk.h"
 
 #include <hdf5.h>
