@@ -59,12 +59,24 @@ static void find_hosts(comm_t *c)
     MPI_OK(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, c->host, sizeof mine, MPI_BYTE, c->all));
 }
 
+// A rank that a signal ends while it makes itself known to mpirun leaves mpirun waiting for ever: signals wait for MPI.
+static int init_mpi(int *argc, char ***argv)
+{
+    sigset_t held, before;
+    int level;
+    sigemptyset(&held);
+    for (const int *s = (const int[]){ SIGTERM, SIGINT, SIGUSR1, 0 }; *s; s++) sigaddset(&held, *s);
+    CHECK(sigprocmask(SIG_BLOCK, &held, &before) == 0, "cannot hold signals");
+    MPI_OK(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level));
+    CHECK(sigprocmask(SIG_SETMASK, &before, NULL) == 0, "cannot let signals in");
+    return level;
+}
+
 void comm_init(comm_t *c, int *argc, char ***argv)
 {
     *c = (comm_t){ .timeout = PATIENCE };
     choose_one_sided();
-    int level;
-    MPI_OK(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &level));
+    int level = init_mpi(argc, argv);
     die_hook = abort_all;
     CHECK(level >= MPI_THREAD_FUNNELED, "MPI gives thread level %d, MPI_THREAD_FUNNELED wanted", level);
     MPI_OK(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
