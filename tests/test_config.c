@@ -532,7 +532,7 @@ TEST(a_file_is_read_like_its_text)
     EXPECT(!bad && !config_parse(&b, path, SHORT, strlen(SHORT), NULL, 0) && !memcmp(&a, &b, sizeof a));
 }
 
-// Every prefix of a configuration, and every change of one byte, ends in 0 or -1 and nothing worse.
+// Every prefix of a configuration, and a bad byte at each place of it, ends in 0 or -1 and nothing worse.
 TEST(damaged_texts_do_no_harm)
 {
     config_t c;
@@ -541,12 +541,10 @@ TEST(damaged_texts_do_no_harm)
     size_t n = strlen(text);
     for (size_t i = 0; i < n; i++) {
         config_parse(&c, "x", text, i, sets, 1);
+        static const char bad[] = { 0, '\xff', '[', '&', '"', '\n', '\t' };
         char byte = text[i];
-        static const char bad[] = { 0, '\xff', '[', '&', '"', '\n' };
-        for (size_t k = 0; k < sizeof bad; k++) {
-            text[i] = bad[k];
-            config_parse(&c, "x", text, n, NULL, 0);
-        }
+        text[i] = bad[i % sizeof bad];
+        config_parse(&c, "x", text, n, NULL, 0);
         text[i] = byte;
     }
     free(text);
