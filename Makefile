@@ -149,16 +149,17 @@ $B/kernel/%.$1.o: src/kernel/simd/%.c
 endef
 $(foreach isa,$(ISAS),$(eval $(call simd_rule,$(isa))))
 
-# The folders op/, net/encoder/, net/localiser/, loss/ and train/ are the registries: a file is found by what it defines.
+# The folders op/, net/encoder/, net/localiser/, loss/ and train/ are the registries: a file is found by what it defines,
+# and a folder is newer when one is gone.
 REGISTRY := $(addprefix $B/registry/,op.h encoder.h localiser.h loss.h kind.h)
-$B/registry/op.h: $(wildcard src/op/*.c)
-$B/registry/encoder.h: $(wildcard src/net/encoder/*.c)
-$B/registry/localiser.h: $(wildcard src/net/localiser/*.c)
-$B/registry/loss.h: $(wildcard src/loss/*.c)
-$B/registry/kind.h: $(wildcard src/train/*.c)
+$B/registry/op.h: src/op $(wildcard src/op/*.c)
+$B/registry/encoder.h: src/net/encoder $(wildcard src/net/encoder/*.c)
+$B/registry/localiser.h: src/net/localiser $(wildcard src/net/localiser/*.c)
+$B/registry/loss.h: src/loss $(wildcard src/loss/*.c)
+$B/registry/kind.h: src/train $(wildcard src/train/*.c)
 $(REGISTRY):
 	@mkdir -p $(@D)
-	@sed -nE 's/^const $(@F:.h=)_t ($(@F:.h=)_[a-z0-9_]+) =.*/X(\1)/p' $^ > $@
+	@sed -nE 's/^const $(@F:.h=)_t ($(@F:.h=)_[a-z0-9_]+) =.*/X(\1)/p' $(filter %.c,$^) > $@
 
 $B/op/registry.o $B/net/registry.o $B/loss/registry.o $B/train/kind.o: $(REGISTRY)
 

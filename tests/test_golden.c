@@ -336,7 +336,7 @@ static void check_weights(const job_t *j, const char *kind, const params_t *p, d
 
 // ---- the step --------------------------------------------------------------------------------------
 
-// As in train/trainer.c: DAE and G against the current D1, D2; D1 and D2 on the fakes of the same pass.
+// As in train/step.c: DAE and G against the current D1, D2; D1 and D2 on the fakes of the same pass.
 static void run_leaves(job_t *j, bool checks)
 {
     size_t images = (size_t)j->leaf * j->image, bytes = images * sizeof(float);

@@ -1,0 +1,213 @@
+// The training step.
+//
+//   forward F(s), F(t); update DAE and G against the current D1, D2
+//       (the sum of their gradients hides behind the next line)
+//   update D1, D2 on t and the detached fakes of the same forward pass
+//       (the sum of theirs hides behind the next step's forward)
+//
+// The second sum is waited for just before the next step first uses D: exact, not stale.
+
+#include <math.h>
+#include <string.h>
+
+#include "leaf.h"
+#include "nonfinite.h"
+#include "pool.h"
+#include "save.h"
+#include "side.h"
+
+volatile int stop_requested;
+
+// ---- what steps leave behind ------------------------------------------------------------------------
+
+// Centres that are not finite would stay in checkpoints for as long as the image is not seen again.
+static void visit(attention_map_t *a, size_t row, long step, const float *centres)
+{
+    for (int i = 0; i < 2 * a->regions; i++)
+        if (!isfinite(centres[i])) return;
+    attention_visit(a, row, step, centres);
+}
+
+static void note_attention(trainer_t *tr, const objective_t *o, int leaf)
+{
+    if (!o->wires.z.centres) return;
+    int regions = tr->conf->attention.regions, first = leaf * o->n;
+    const float *centres = o->wires.z.centres->x; // of s, then of t
+    for (int i = 0; i < o->n; i++) {
+        visit(&tr->seen_s, tr->batch->row_s[first + i], tr->step, centres + 2 * i * regions);
+        visit(&tr->seen_t, tr->batch->row_t[first + i], tr->step, centres + 2 * (o->n + i) * regions);
+    }
+}
+
+// ---- updates ---------------------------------------------------------------------------------------
+
+// Applies a reduced gradient, or skips it where it is not finite.  Every rank holds the same sums, so every
+// rank decides the same.
+static bool apply(trainer_t *tr, side_t *s, double rate, unsigned nets)
+{
+    const config_t *conf = tr->conf;
+    if (tr->observer.gradients)
+        tr->observer.gradients(tr->observer.gradients_arg[s == &tr->d_side], s->params);
+    double began = now();
+    s->norm = gradient_norm(s->params) / tr->plan.leaves;
+    bool finite = isfinite(s->norm);
+    for (int i = SUM_LOSSES; i < SUMS; i++) finite &= isfinite(s->params->g[s->params->n + (size_t)i]) != 0;
+    adam_t a = { rate, conf->train.beta1, conf->train.beta2, 1.0 / tr->plan.leaves, conf->train.ema };
+    if (conf->train.clip > 0 && s->norm > conf->train.clip) a.scale *= conf->train.clip / s->norm;
+    if (finite)
+        adam_update(s->params, &a, nets);
+    else
+        memset(s->params->g, 0, (s->params->n + SUMS) * sizeof(float));
+    if (trace_on) trace_add("adam", s == &tr->d_side ? "D" : "F", "update", -1, began);
+    return finite;
+}
+
+static double sum_of(const side_t *s, const trainer_t *tr, int slot)
+{
+    return (double)s->params->g[s->params->n + (size_t)slot] / tr->plan.leaves;
+}
+
+static void keep_sums(trainer_t *tr, const side_t *s, int step)
+{
+    for (int i = 0; losses[i]; i++)
+        if (losses[i]->steps & step) tr->loss[i] = sum_of(s, tr, side_sum(losses[i]->name, step));
+    if (step != STEP_D) tr->accuracy = sum_of(s, tr, SUM_ACCURACY);
+}
+
+static void finish_sum(trainer_t *tr, side_t *s, const char *part)
+{
+    double began = now();
+    tr->waited_comm += reduce_finish(s->reduce);
+    s->under_way = false;
+    if (trace_on) trace_add("wait for sum", part, "ranks", -1, began);
+}
+
+// A step of D that is skipped leaves the pool as it was.
+static void undo_pool(trainer_t *tr)
+{
+    size_t image = tr->pool.image;
+    tr->gan_steps--;
+    for (int i = 0; i < tr->pool.samples; i++) {
+        int leaf = i / tr->d.n, at = i % tr->d.n;
+        float *fs = tr->fakes + (2 * (size_t)leaf * (size_t)tr->d.n + (size_t)at) * image;
+        image_pool_undo(&tr->pool, leaf_seed(tr), tr->gan_steps, i, fs, fs + (size_t)tr->d.n * image);
+    }
+}
+
+int trainer_settle(trainer_t *tr)
+{
+    side_t *s = &tr->d_side;
+    if (!s->under_way) return 0;
+    finish_sum(tr, s, "D");
+    keep_sums(tr, s, STEP_D);
+    tr->d_finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_d, tr->d_step), ~0u);
+    if (tr->d_finite) return 0;
+    int bad = nonfinite_meet(tr, &tr->d, s);
+    undo_pool(tr);
+    return bad;
+}
+
+static int finish_f(trainer_t *tr, objective_t *o)
+{
+    side_t *s = &tr->f_side;
+    finish_sum(tr, s, "F");
+    tr->stop = s->params->g[s->params->n + SUM_STOP] > 0;
+    tr->is_writing = s->params->g[s->params->n + SUM_WRITING] > 0;
+    keep_sums(tr, s, o->step);
+    unsigned nets =
+        o->step == STEP_LABEL ? 1u : ~0u; // DAE, or the classifier, is the first of its parameters
+    bool finite = apply(tr, s, rate_of_f(tr->conf, &tr->plan, tr->step), nets);
+    if (finite && tr->d_finite) tr->skipped = 0;
+    return finite ? 0 : nonfinite_meet(tr, o, s);
+}
+
+void trainer_drop(trainer_t *tr)
+{
+    side_t *sides[] = { &tr->f_side, &tr->d_side };
+    for (int i = 0; i < 2; i++) {
+        if (sides[i]->under_way) finish_sum(tr, sides[i], i ? "D" : "F");
+        memset(sides[i]->params->g, 0, (sides[i]->params->n + SUMS) * sizeof(float));
+    }
+    tr->seen_s.n_visits = tr->seen_t.n_visits = 0;
+    tr->d_finite = true;
+    tr->wants_rollback = false;
+}
+
+void trainer_reseed(trainer_t *tr)
+{
+    loader_reseed(tr->loader, leaf_seed(tr));
+}
+
+// ---- the step --------------------------------------------------------------------------------------
+
+static int generator_leaf(trainer_t *tr, int leaf)
+{
+    objective_t *o = &tr->g;
+    size_t images = numel(o->wires.fs->dim);
+    int use_of_d = tape_first_use(&o->tape, &tr->model.d);
+    leaf_fill(tr, o, leaf);
+    tape_forward(&o->tape, 0, use_of_d);
+    if (trainer_settle(tr)) return -1;
+    side_leaf(&tr->f_side, o, leaf, use_of_d);
+    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
+    note_attention(tr, o, leaf);
+    memcpy(tr->fakes + 2 * (size_t)leaf * images, o->wires.fs->x, images * sizeof(float));
+    memcpy(tr->fakes + (2 * (size_t)leaf + 1) * images, o->wires.ft->x, images * sizeof(float));
+    return 0;
+}
+
+// D's gradients are known when the next step's batch is here; what they are of is kept, to be told.
+static void keep_reals(trainer_t *tr)
+{
+    size_t n = (size_t)tr->plan.my_leaves * (size_t)tr->conf->train.microbatch;
+    memcpy(tr->reals[0], tr->batch->image_s, n * tr->pool.image);
+    memcpy(tr->reals[1], tr->batch->image_t, n * tr->pool.image);
+    memcpy(tr->d_rows, tr->batch->row_s, n * sizeof *tr->d_rows);
+    memcpy(tr->d_rows + n, tr->batch->row_t, n * sizeof *tr->d_rows);
+    tr->d_step = tr->step;
+}
+
+static void discriminator_leaf(trainer_t *tr, int leaf)
+{
+    objective_t *o = &tr->d;
+    size_t images = numel(o->wires.t->dim), image = images / (size_t)o->n;
+    float *fs = tr->fakes + 2 * (size_t)leaf * images, *ft = fs + images;
+    for (int i = 0; i < o->n; i++)
+        image_pool_exchange(&tr->pool, leaf_seed(tr), tr->gan_steps, leaf * o->n + i, fs + (size_t)i * image,
+                            ft + (size_t)i * image);
+    leaf_fill(tr, o, leaf);
+    side_leaf(&tr->d_side, o, leaf, 0);
+    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
+}
+
+int trainer_step(trainer_t *tr)
+{
+    double began = now();
+    comm_at("step %ld", tr->step + 1);
+    if (tr->observer.step) tr->observer.step(tr->observer.arg, tr);
+    tr->batch = loader_wait(tr->loader, tr->step, &tr->waited_data);
+    if (trace_on) trace_add("wait for rows", "", "data", -1, began);
+    bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->conf->train.label_warmup);
+    objective_t *o = is_warm ? &tr->label : &tr->g;
+    if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
+    tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
+    tr->model.f.g[tr->model.f.n + SUM_WRITING] = !checkpoint_is_over(tr);
+
+    for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) {
+        if (is_warm) {
+            leaf_fill(tr, o, leaf);
+            side_leaf(&tr->f_side, o, leaf, 0);
+            note_attention(tr, o, leaf);
+        } else if (generator_leaf(tr, leaf)) {
+            return -1;
+        }
+    }
+    if (!is_warm && tr->d.n_terms) {
+        keep_reals(tr);
+        for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) discriminator_leaf(tr, leaf);
+    }
+    if (finish_f(tr, o)) return -1;
+    tr->gan_steps += !is_warm;
+    tr->step++;
+    return 0;
+}
