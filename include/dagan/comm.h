@@ -26,8 +26,8 @@ void mpi_ok(int code, const char *file, int line, const char *call);
 // A size as MPI takes it; ends the run where it does not fit.
 int mpi_count(size_t n);
 
-// Starts MPI (thread level FUNNELED; SIGTERM, SIGINT and SIGUSR1 wait meanwhile) and duplicates the world; sets die_hook to
-// MPI_Abort.  Collective.
+// Starts MPI (thread level FUNNELED; SIGTERM, SIGINT and SIGUSR1 wait meanwhile) and duplicates the world;
+// sets die_hook to MPI_Abort.  Collective.
 void comm_init(comm_t *c, int *argc, char ***argv);
 // Ends MPI.  Collective.
 void comm_free(comm_t *c);
