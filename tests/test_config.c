@@ -50,8 +50,8 @@ TEST(defaults_are_the_reference_job)
            c.loss.distance == DISTANCE_L1);
     EXPECT(c.loss.weights.gan_s == 1 && c.loss.weights.gan_t == 1 && c.loss.weights.cst == 1);
     EXPECT(c.loss.weights.sym == 1 && c.loss.weights.pixel == 1);
-    EXPECT(c.loss.weights.label == 0 && c.loss.weights.label_fake == 0 && c.loss.weights.overlap == 0 &&
-           c.n_labels == 0);
+    EXPECT(c.loss.weights.label == 0 && c.loss.weights.label_fake == 0 && c.loss.weights.label_d == 0 &&
+           c.loss.weights.overlap == 0 && c.n_labels == 0);
     EXPECT(c.train.rate_g == 2e-4 && c.train.rate_d == 2e-4 && c.train.beta1 == 0.5 &&
            c.train.beta2 == 0.999);
     EXPECT(c.train.ema == 0 && c.train.pool == 0 && c.train.batch == 8 && c.train.microbatch == 1);
@@ -406,6 +406,11 @@ TEST(keys_that_contradict_each_other_are_named)
         { SHORT "labels: { eyes: 0 }\nloss.weights.label_fake: 2\n", NULL,
           AT_LINE(4) "loss.weights.label_fake: found 2 with loss.weights.label 0, wanted both above 0, or "
                      "this 0" },
+        { SHORT "loss.weights.label_d: 2\n", NULL,
+          AT_LINE(3) "loss.weights.label_d: found 2 without labels, wanted lines under labels: or 0" },
+        { SHORT "labels: { eyes: 0 }\nloss.weights: { gan_s: 0, label_d: 2 }\n", NULL,
+          AT_LINE(
+              4) "loss.weights.label_d: found 2 with loss.weights.gan_s 0, wanted both above 0, or this 0" },
         { SHORT, "train.label_warmup=5",
           "--set train.label_warmup: found 5 without labels, wanted lines under labels: or 0" },
         { "train.steps: 1\n", NULL,

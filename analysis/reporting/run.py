@@ -18,7 +18,8 @@ LOSSES = {
     "Consistency, Eqs. 5 and 6": ["loss_cst", "loss_sym"],
     "Pixels, F(t) and t": ["loss_pixel"],
     "Labels told from instances": ["loss_label"],
-    "Labels of s told from F(s)": ["loss_label_fake"],
+    "Labels of s told from F(s)": ["loss_label_fake", "loss_label_d"],
+    "Labels as D1 sees them": ["loss_d1_label"],
     "Labels told rightly": ["label_accuracy"],
 }
 TIMES = {

@@ -168,7 +168,7 @@ typedef struct {
         gan_t gan;
         distance_t distance;
         struct {
-            double gan_s, gan_t, cst, sym, label, label_fake, pixel, overlap, cycle, identity;
+            double gan_s, gan_t, cst, sym, label, label_fake, label_d, pixel, overlap, cycle, identity;
         } weights;
     } loss;
     struct {

@@ -88,6 +88,10 @@ typedef struct {
 } disc_t;
 
 disc_t discriminator(const scope_t *s, var_t x);
+// What D1 tells of labels, from the features of images: what all its heads read, (n, h, w, c), and the head
+// of one label, (n, 1, 1, classes + 1): the class of a target, or class number `classes`, a fake.
+var_t discriminator_whole(const scope_t *s, var_t features);
+var_t discriminator_head(const scope_t *s, var_t whole, const char *label, int classes);
 
 // The classifier of whole images that figures rest on: features (n, 1, 1, CLASSIFIER_FEATURES) for its heads.
 enum { CLASSIFIER_FEATURES = 128 };

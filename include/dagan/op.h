@@ -60,6 +60,7 @@ typedef enum { SCORE_SOFTPLUS, SCORE_HINGE, SCORE_LINEAR, SCORE_SQUARE } score_t
 var_t mean_score(var_t v, score_t f, float sign_or_target, float scale);
 // Mean cross-entropy of (n, 1, 1, classes) logits against (n, 1, 1, 1) class numbers; -1 counts as 0 loss.
 var_t cross_entropy(var_t logits, var_t label);
+var_t cross_entropy_class(var_t logits, int class); // of one class for all images
 // Share of images whose largest logit is the label, of those that have one.  No gradient.
 var_t accuracy(var_t logits, var_t label);
 // Mean over images and pairs of regions of the part of the smaller box, along x and along y, that the other

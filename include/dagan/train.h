@@ -246,6 +246,7 @@ struct trainer {
     side_t f_side, d_side;
     float *fakes;         // (my pairs, 2, H, W, 3): s', t' of this step
     uint8_t *reals[2];    // (my pairs, H, W, 3): s and t of the step whose gradients of D are under way
+    int16_t *d_labels[2]; // (my pairs, labels): theirs
     size_t *d_rows;       // (2, my pairs): rows of s and of t in that step
     const batch_t *batch; // of this step
     image_pool_t pool;

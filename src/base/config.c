@@ -192,6 +192,12 @@ static int check_labels(source_t *s)
     if (c->loss.weights.label_fake > 0 && c->loss.weights.label <= 0)
         return fail("%s: found %g with loss.weights.label 0, wanted both above 0, or this 0",
                     place_of(s, "loss.weights.label_fake"), c->loss.weights.label_fake);
+    if (c->n_labels == 0 && c->loss.weights.label_d > 0)
+        return fail("%s: found %g without labels, wanted lines under labels: or 0",
+                    place_of(s, "loss.weights.label_d"), c->loss.weights.label_d);
+    if (c->loss.weights.label_d > 0 && c->loss.weights.gan_s <= 0)
+        return fail("%s: found %g with loss.weights.gan_s 0, wanted both above 0, or this 0",
+                    place_of(s, "loss.weights.label_d"), c->loss.weights.label_d);
     if (c->n_labels == 0 && c->train.label_warmup > 0)
         return fail("%s: found %ld without labels, wanted lines under labels: or 0",
                     place_of(s, "train.label_warmup"), c->train.label_warmup);

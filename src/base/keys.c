@@ -69,6 +69,7 @@ const conf_key_t conf_keys[] = {
     { "loss.weights.sym",      FLOAT(loss.weights.sym, 0, 1e6, "1"),              "weight of Eq. 6: instances of t and F(t)" },
     { "loss.weights.label",    FLOAT(loss.weights.label, 0, 1e6, "0"),            "weight of the labels told from instances; needs labels" },
     { "loss.weights.label_fake", FLOAT(loss.weights.label_fake, 0, 1e6, "0"),   "weight of the labels of s told from F(s); needs labels and their weight" },
+    { "loss.weights.label_d",  FLOAT(loss.weights.label_d, 0, 1e6, "0"),          "weight of the labels of s that D1 tells from F(s); needs labels" },
     { "loss.weights.pixel",    FLOAT(loss.weights.pixel, 0, 1e6, "1"),            "weight of |F(t) - t|" },
     { "loss.weights.cycle",    FLOAT(loss.weights.cycle, 0, 1e6, "10"),           "CycleGAN: weight of |TS(ST(s)) - s| + |ST(TS(t)) - t|" },
     { "loss.weights.identity", FLOAT(loss.weights.identity, 0, 1e6, "0"),         "CycleGAN: weight of |ST(t) - t| + |TS(s) - s| (5 is usual)" },

@@ -171,6 +171,7 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_double(f, "/", "weight_pixel", c->loss.weights.pixel) |
               array_put_double(f, "/", "weight_label", c->loss.weights.label) |
               array_put_double(f, "/", "weight_label_fake", c->loss.weights.label_fake) |
+              array_put_double(f, "/", "weight_label_d", c->loss.weights.label_d) |
               array_put_double(f, "/", "weight_overlap", c->loss.weights.overlap) |
               array_put_double(f, "/", "weight_cycle", c->loss.weights.cycle) |
               array_put_double(f, "/", "weight_identity", c->loss.weights.identity);

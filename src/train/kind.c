@@ -93,7 +93,8 @@ void objective_build(objective_t *o, model_t *m, int step, int n)
     *o = (objective_t){ .step = step, .n = n, .wires.conf = conf };
     o->tape.name = step == STEP_D ? "D" : step == STEP_G ? "F" : "labels";
     o->x = tape_input(&o->tape, "x", (shape_t){ 2 * n, conf->data.size, conf->data.size, 3 });
-    for (int i = 0; i < conf->n_labels && step != STEP_D; i++)
+    bool tells = step != STEP_D || conf->loss.weights.label_d > 0;
+    for (int i = 0; i < conf->n_labels && tells; i++)
         o->wires.label[i] = tape_input(&o->tape, conf->labels[i].name, (shape_t){ 2 * n, 1, 1, 1 });
     kind_of(conf)->build(o, m);
     add_terms(o, step);

@@ -12,17 +12,23 @@ uint64_t leaf_seed(const trainer_t *tr)
     return (uint64_t)tr->conf->run.seed + (uint64_t)tr->rollbacks * 0x9e3779b97f4a7c15u;
 }
 
+static void fill_labels(objective_t *o, const int16_t *of_s, const int16_t *of_t, int first)
+{
+    int n_labels = o->wires.conf->n_labels;
+    for (int k = 0; k < n_labels && o->wires.label[k]; k++)
+        for (int i = 0; i < o->n; i++) {
+            o->wires.label[k]->x[i] = of_s[(first + i) * n_labels + k];
+            o->wires.label[k]->x[o->n + i] = of_t[(first + i) * n_labels + k];
+        }
+}
+
 static void fill_images(trainer_t *tr, objective_t *o, int first)
 {
     const batch_t *b = tr->batch;
     size_t image = (size_t)tr->source.h * (size_t)tr->source.w * 3, n = (size_t)o->n;
     pixels_to_float(o->x->x, b->image_s + (size_t)first * image, n * image);
     pixels_to_float(o->x->x + n * image, b->image_t + (size_t)first * image, n * image);
-    for (int k = 0; k < tr->conf->n_labels; k++)
-        for (int i = 0; i < o->n; i++) {
-            o->wires.label[k]->x[i] = b->label_s[(first + i) * tr->conf->n_labels + k];
-            o->wires.label[k]->x[o->n + i] = b->label_t[(first + i) * tr->conf->n_labels + k];
-        }
+    fill_labels(o, b->label_s, b->label_t, first);
 }
 
 static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
@@ -31,6 +37,7 @@ static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
     memcpy(o->x->x, tr->fakes + 2 * (size_t)leaf * images, 2 * images * sizeof(float));
     pixels_to_float(o->wires.t->x, tr->reals[1] + (size_t)leaf * images, images);
     if (o->wires.s) pixels_to_float(o->wires.s->x, tr->reals[0] + (size_t)leaf * images, images);
+    fill_labels(o, tr->d_labels[0], tr->d_labels[1], leaf * o->n);
 }
 
 // Every image that a discriminator sees gets numbers of its own, by step, sample of the batch and place.

@@ -17,6 +17,14 @@ static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, var_
     }
 }
 
+static void tell_labels_d(const scope_t *d1, const disc_t *d, const model_t *m, var_t logits[])
+{
+    if (d1->conf->loss.weights.label_d == 0) return;
+    var_t whole = discriminator_whole(d1, d->features);
+    for (int i = 0; i < d1->conf->n_labels; i++)
+        logits[i] = discriminator_head(d1, whole, d1->conf->labels[i].name, m->n_classes[i]);
+}
+
 // DAE of s and t in one batch, and the labels it tells.
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 {
@@ -54,20 +62,24 @@ static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
         dae_t zfs = dae(&fixed, w->fs, jitter_s);
         tell_labels(&fixed, &zfs, m, w->logits_fs);
     }
-    if (conf->loss.weights.gan_s > 0)
+    if (conf->loss.weights.gan_s > 0) {
         w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
+        tell_labels_d(&w->d1, &w->d1_fs, m, w->d1_label_fs);
+    }
     if (conf->loss.weights.gan_t > 0)
         w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake"));
 }
 
 // D1 and D2 on t and on the detached fakes, which the caller hands in as `x`.
-static void build_discriminators(objective_t *o, wires_t *w)
+static void build_discriminators(objective_t *o, wires_t *w, const model_t *m)
 {
     const config_t *conf = w->conf;
     w->t = tape_input(&o->tape, "t", w->fs->dim);
     if (conf->loss.weights.gan_s > 0) {
         var_t t = objective_seen(o, w->t, "augment_t1"), fs = objective_seen(o, w->fs, "augment_s_fake");
         objective_tell(&w->d1, t, fs, &w->d1_t, &w->d1_fs); // Eq. 7
+        tell_labels_d(&w->d1, &w->d1_t, m, w->d1_label_t);
+        tell_labels_d(&w->d1, &w->d1_fs, m, w->d1_label_fs);
     }
     if (conf->loss.weights.gan_t > 0) {
         var_t t = objective_seen(o, w->t, "augment_t2"), ft = objective_seen(o, w->ft, "augment_t_fake");
@@ -108,7 +120,7 @@ static void build(objective_t *o, model_t *m)
     if (o->step == STEP_D) {
         w->fs = rows(o->x, 0, n);
         w->ft = rows(o->x, n, n);
-        build_discriminators(o, w);
+        build_discriminators(o, w, m);
     } else {
         w->s = rows(o->x, 0, n);
         w->t = rows(o->x, n, n);

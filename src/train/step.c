@@ -162,6 +162,8 @@ static void keep_reals(trainer_t *tr)
     size_t n = (size_t)tr->plan.my_leaves * (size_t)tr->conf->train.microbatch;
     memcpy(tr->reals[0], tr->batch->image_s, n * tr->pool.image);
     memcpy(tr->reals[1], tr->batch->image_t, n * tr->pool.image);
+    memcpy(tr->d_labels[0], tr->batch->label_s, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
+    memcpy(tr->d_labels[1], tr->batch->label_t, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
     memcpy(tr->d_rows, tr->batch->row_s, n * sizeof *tr->d_rows);
     memcpy(tr->d_rows + n, tr->batch->row_t, n * sizeof *tr->d_rows);
     tr->d_step = tr->step;

@@ -77,7 +77,10 @@ static void build(trainer_t *tr, bool keeps_wires)
             plan_objective(tr, o[i], step[i] == STEP_D ? &tr->d_side : &tr->f_side, keeps_wires);
     size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
-    for (int i = 0; i < 2; i++) tr->reals[i] = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, image);
+    for (int i = 0; i < 2; i++) {
+        tr->reals[i] = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, image);
+        tr->d_labels[i] = alloc((size_t)(tr->plan.my_leaves * leaf * conf->n_labels + 1), sizeof(int16_t));
+    }
     tr->d_rows = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, 2 * sizeof *tr->d_rows);
     image_pool_init(&tr->pool, conf, &tr->plan);
     translator_build(&tr->translator, m, 1);
@@ -129,7 +132,10 @@ void trainer_free(trainer_t *tr)
     translator_free(&tr->translator);
     image_pool_free(&tr->pool);
     free(tr->d_rows);
-    for (int i = 0; i < 2; i++) free(tr->reals[i]);
+    for (int i = 0; i < 2; i++) {
+        free(tr->d_labels[i]);
+        free(tr->reals[i]);
+    }
     free(tr->fakes);
     side_free(&tr->d_side);
     side_free(&tr->f_side);
