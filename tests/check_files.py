@@ -105,6 +105,7 @@ def network():
     for d in "d1", "d2":
         t |= {d + ".c0": conv(w, 3, 4, True), d + ".c1": conv(w2, w, 4), d + ".n1": norm(w2), d + ".c2": conv(w4, w2, 4)}
         t |= {d + ".n2": norm(w4), d + ".out": conv(1, w4, 3, True)}
+    t |= {"d1.c3": conv(w4, w4, 4), "d1.n3": norm(w4)}
     return t
 
 
@@ -121,6 +122,7 @@ def check_weights(f, data):
         classes = len(data[f"adventurer/train/labels/{label}"].attrs["classes"])
         inputs = 4 * W * (REGIONS if region == "all" else 1)
         wanted |= {f"dae/head/{label}/weight": (classes, inputs, 1, 1), f"dae/head/{label}/bias": (classes,)}
+        wanted |= {f"d1/head/{label}/weight": (classes + 1, 4 * W, 4, 4), f"d1/head/{label}/bias": (classes + 1,)}
     found = {name: x.shape for name, x in datasets(f["weights"]).items()}
     check("/weights has PyTorch's names and shapes", found == wanted, set(found.items()) ^ set(wanted.items()))
     check("/weights is float32", all(x.dtype == "<f4" for x in datasets(f["weights"]).values()))
@@ -187,7 +189,7 @@ def check_metrics(f, run):
     head = "step,epoch,seconds,pairs_per_s,wait_data_s,wait_comm_s,peak_mib,rate_g,rate_d".split(",")
     check("metrics.csv begins with the promised columns", rows[0][: len(head)] == head, rows[0])
     losses = [c for c in rows[0] if c.startswith("loss_")]
-    wanted = ["loss_" + x for x in "cst d1 d2 gan_s gan_t label overlap pixel sym".split()]
+    wanted = ["loss_" + x for x in "cst d1 d1_label d2 gan_s gan_t label label_d overlap pixel sym".split()]
     check("metrics.csv has a column for each loss", losses == wanted, losses)
     table = np.array(rows[1:], float)
     check("metrics.csv has a row for each step", (table[:, 0] == np.arange(1, len(table) + 1)).all(), table[:, 0])
