@@ -59,7 +59,8 @@ static void find_hosts(comm_t *c)
     MPI_OK(MPI_Allgather(&mine, sizeof mine, MPI_BYTE, c->host, sizeof mine, MPI_BYTE, c->all));
 }
 
-// A rank that a signal ends while it makes itself known to mpirun leaves mpirun waiting for ever: signals wait for MPI.
+// A rank that a signal ends while it makes itself known to mpirun leaves mpirun waiting for ever: signals
+// wait for MPI.
 static int init_mpi(int *argc, char ***argv)
 {
     sigset_t held, before;
