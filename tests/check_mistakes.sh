@@ -153,7 +153,7 @@ data "has 3 classes" three_classes
 data "class 0 is 'yes', in $T/good.h5:/a/train it is 'no'" other_classes
 
 # ---- checkpoints -----------------------------------------------------------------------------------
-wrong "none.h5: cannot be read as HDF5" "$T/job.yaml" --resume "$T/none.h5" --set run.dir="$T/r1"
+wrong "none.h5: cannot be read: No such file" "$T/job.yaml" --resume "$T/none.h5" --set run.dir="$T/r1"
 wrong "text.h5: cannot be read as HDF5" "$T/job.yaml" --resume "$T/text.h5" --set run.dir="$T/r2"
 wrong "good.h5: / has no text attribute format" "$T/job.yaml" --resume "$T/good.h5" --set run.dir="$T/r3"
 wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" "$T/job.yaml" --resume "$T/killer.h5" --set run.dir="$T/r5"

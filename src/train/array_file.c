@@ -56,7 +56,8 @@ static int open_by(array_file_t *f, const comm_t *c, const char *path, hid_t fap
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5_OK(H5Pclose(fapl));
     comm_watched(c);
-    return keep(f, c, path, file, "read");
+    int bad = keep(f, c, path, file, "read");
+    return bad && access(path, R_OK) ? fail("%s: cannot be read: %s", path, strerror(errno)) : bad;
 }
 
 int array_create(array_file_t *f, const comm_t *c, const char *path)

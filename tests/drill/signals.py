@@ -34,7 +34,7 @@ def ask(drill, job, run_dir, before):
     if job.returncode == 75:
         if len(stopped) != 1 or int(stopped[0]) != newest(run_dir):
             drill.fail(f"status 75 after {number.name}, latest.h5 is of step {newest(run_dir)}", run_dir)
-    elif job.returncode == 0:
+    elif job.returncode == 0 or (not ranks and re.search(r"^done: ", said, re.M)):  # mpirun alone may end by the signal
         drill.count("at the end")
     elif re.search(r"^(step|checkpoint) ", said, re.M) or newest(run_dir) != before:
         drill.fail(f"status {job.returncode} after {number.name} {whom}", run_dir)
