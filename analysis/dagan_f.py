@@ -96,33 +96,43 @@ def soft_box(centres, size, half, k):
     return (m[:, :, 1, :, None] * m[:, :, 0, None, :])[:, :, None]
 
 
+def window_side(s, half):
+    """Of a region's window along one axis; the whole image in mode mask."""
+    side = math.ceil(2 * half + 4 / s["sharpness"] + WINDOW_STEP)
+    chosen = min(-(-side // WINDOW_STEP) * WINDOW_STEP, s["size"])
+    return s["size"] if s["mode"] == "mask" else s["window"] or chosen
+
+
+def window_first(centres, side, size):
+    """First pixel of the window around each centre."""
+    first = torch.floor((centres.double() + 0.5 - side / 2) / WINDOW_STEP + 0.5).long() * WINDOW_STEP
+    return first.clamp(0, size - side)
+
+
 class DAE(nn.Module):
     def __init__(self, s):
         super().__init__()
         self.s, self.enc = s, ENCODERS[s["encoder"]](s)
         self.loc = LOCALISERS[s["localiser"]](s) if s["regions"] else None
-        side = math.ceil(2 * torch.tensor(s["half"]).max().item() + 4 / s["sharpness"] + WINDOW_STEP)
-        side = min(-(-side // WINDOW_STEP) * WINDOW_STEP, s["size"])
-        self.window = s["size"] if s["mode"] == "mask" else s["window"] or side
+        half = torch.tensor(s["half"], dtype=torch.double).expand(s["regions"], 2).tolist()
+        self.windows = [[window_side(s, h) for h in sides] for sides in half]  # width and height of each region's
 
-    def instances(self, regions, centres):
-        """E of (k, 3, size, size) regions; in mode crop of the window around each, pasted back at its place."""
-        size, side = self.s["size"], self.window
-        if side == size:
-            return self.enc(regions)
-        first = torch.floor((centres.double() + 0.5 - side / 2) / WINDOW_STEP + 0.5).long() * WINDOW_STEP
-        left, top = first.clamp(0, size - side).unbind(1)
+    def instance(self, region, centre, width, height):
+        """E of one region (n, 3, size, size) of each image; in mode crop of its window, pasted back at its place."""
+        size = self.s["size"]
+        if width == height == size:
+            return self.enc(region)
+        left, top = window_first(centre[:, 0], width, size), window_first(centre[:, 1], height, size)
 
-        def place(step, cells):
-            """Indices (k, 1, 1), (k, rows, 1), (k, 1, columns) of the window at one cell for each `step` pixels."""
-            at = torch.arange(cells, device=left.device)
-            k = torch.arange(len(left), device=left.device)
-            return k[:, None, None], (top // step)[:, None, None] + at[:, None], (left // step)[:, None, None] + at
+        def place(step):
+            """Indices (n, 1, 1), (n, rows, 1), (n, 1, columns) of the window at one cell for each `step` pixels."""
+            n, j, i = (torch.arange(k, device=left.device) for k in (len(left), height // step, width // step))
+            return n[:, None, None], (top // step)[:, None, None] + j[:, None], (left // step)[:, None, None] + i
 
-        k, y, x = place(1, side)
-        inside = self.enc(regions[k, :, y, x].permute(0, 3, 1, 2))
+        n, y, x = place(1)
+        inside = self.enc(region[n, :, y, x].permute(0, 3, 1, 2))
         whole = inside.new_zeros(len(left), size // STRIDE, size // STRIDE, inside.shape[1])
-        whole[place(STRIDE, side // STRIDE)] = inside.permute(0, 2, 3, 1)
+        whole[place(STRIDE)] = inside.permute(0, 2, 3, 1)
         return whole.permute(0, 3, 1, 2)
 
     def forward(self, x):
@@ -132,11 +142,8 @@ class DAE(nn.Module):
             return features, x.new_zeros(len(x), 0, 2), x.new_zeros(len(x), 0, *features.shape[1:])
         centres = self.loc(features)
         regions = x[:, None] * soft_box(centres, self.s["size"], self.s["half"], self.s["sharpness"])
-        return (
-            features,
-            centres,
-            self.instances(regions.flatten(0, 1), centres.flatten(0, 1)).unflatten(0, centres.shape[:2]),
-        )
+        instances = [self.instance(regions[:, r], centres[:, r], *sides) for r, sides in enumerate(self.windows)]
+        return features, centres, torch.stack(instances, 1)
 
 
 class Generator(nn.Module):

@@ -107,6 +107,8 @@ set_to "--set labels.mark: found 4, wanted all or a region from 0 to 3" labels.m
 set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attention.regions=0 labels.mark=1
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
 set_to "model.encoder: found 'vgg'" model.encoder=vgg
+set_to "attention.half: found 18 runs of regions with windows of one size, wanted at most 16" attention.mode=crop \
+    attention.regions=18 "attention.half=4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8"
 set_to "--set run.dir: found nothing, wanted a text" run.dir=
 set_to "run.dir: /proc/none cannot be made" run.dir=/proc/none/run
 set_to "run.dir: $T/good.h5/run cannot be made: Not a directory" run.dir="$T/good.h5/run"

@@ -23,7 +23,7 @@ static void open_case(case_t *e, bool at_once)
     var_t x = tape_input(&e->t, "x", (shape_t){ 2, 64, 64, 3 });
     dae_t z = dae(&s, x, NULL);
     EXPECT(strcmp(z.instances->op->name, "stack") == 0);
-    e->instances = at_once ? encoders[0]->build(&enc, z.regions) : z.instances;
+    e->instances = at_once ? encoders[0]->build(&enc, z.regions[0]) : z.instances;
     tape_name(e->instances, "instances", true);
     var_t zero = tape_input(&e->t, "zero", e->instances->dim), loss = mean_square(e->instances, zero);
     params_alloc(&e->params, 1, 0);
@@ -75,7 +75,7 @@ TEST(jitter_displaces_regions_and_leaves_centres)
     var_t by = tape_input(&t, "jitter", (shape_t){ N, 1, REGIONS, 2 });
     dae_t still = dae(&s, x, NULL), moved = dae(&s, x, by);
     var_t there = mask(x, moved.at, &conf->attention.half, conf->attention.sharpness);
-    var_t keep[] = { still.centres, moved.centres, moved.at, moved.regions, there };
+    var_t keep[] = { still.centres, moved.centres, moved.at, moved.regions[0], there };
     for (size_t i = 0; i < sizeof keep / sizeof *keep; i++) tape_name(keep[i], "kept", true);
     params_alloc(&params, 1, 0);
     tape_plan(&t, NULL);
@@ -84,7 +84,7 @@ TEST(jitter_displaces_regions_and_leaves_centres)
     tape_forward(&t, 0, t.n);
     EXPECT(memcmp(still.centres->x, moved.centres->x, sizeof jitter) == 0);
     for (int i = 0; i < N * REGIONS * 2; i++) EXPECT(moved.at->x[i] == moved.centres->x[i] + jitter[i]);
-    EXPECT(memcmp(moved.regions->x, there->x, numel(there->dim) * sizeof(float)) == 0);
+    EXPECT(memcmp(moved.regions[0]->x, there->x, numel(there->dim) * sizeof(float)) == 0);
     tape_free(&t);
     params_free(&params);
     free(conf);

@@ -38,6 +38,30 @@ TEST(a_mask_reaches_as_far_as_its_own_half_sides)
     tape_free(&t);
 }
 
+// Pasted back to where they were taken from, windows of two sizes are the masked image, but where the mask is
+// small.
+TEST(windows_hold_what_their_masks_let_through)
+{
+    enum { IMAGES = 2, REGIONS = 3, SIZE = 64 };
+    static const sides_t half = { REGIONS, { { 6, 3 }, { 5, 4 }, { 3, 10 } } };
+    rng_t r = rng_at(13, STREAM_TEST, 0, 0);
+    tape_t t = { 0 };
+    var_t x = tape_input(&t, "x", (shape_t){ IMAGES, SIZE, SIZE, 1 }),
+          c = tape_input(&t, "c", (shape_t){ IMAGES, 1, REGIONS, 2 });
+    var_t whole = tape_name(mask(x, c, &half, 1), "whole", true);
+    var_t part[] = { window(x, c, &half, 1, (windows_t){ 0, 2, 20, 16 }),
+                     window(x, c, &half, 1, (windows_t){ 2, 1, 16, 28 }) };
+    var_t y = paste(2, part, c, SIZE, 1);
+    EXPECT(dim_equal(y->dim, whole->dim));
+    tape_plan(&t, NULL);
+    for (int i = 0; i < IMAGES * SIZE * SIZE; i++) x->x[i] = 1 + rng_uniform(&r);
+    for (int i = 0; i < IMAGES * REGIONS * 2; i++) c->x[i] = SIZE * rng_uniform(&r);
+    tape_forward(&t, 0, t.n);
+    for (size_t i = 0; i < numel(y->dim); i++) // sig(-2) = 0.12, and x is below 2
+        EXPECT(y->x[i] == whole->x[i] || (y->x[i] == 0 && whole->x[i] < 0.24f));
+    tape_free(&t);
+}
+
 // Features that say where they stand: each mean must be the middle of its part.
 TEST(each_part_of_the_grid_has_its_own_mean)
 {

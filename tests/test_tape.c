@@ -15,7 +15,7 @@ static const char REFERENCE[] =
 static const char EVERYTHING[] =
     "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
     "model: {width: 4, localiser: fc, norm: {dae: group, g: layer, d: none, groups: 2}, residuals: 1}\n"
-    "attention: {regions: 2, half: 5, mode: crop}\n"
+    "attention: {regions: 3, half: 5x3 5 5, mode: crop}\n"
     "labels: {eyes: 1, skin: all}\n"
     "loss: {gan: hinge, distance: discriminator, weights: {label: 1, overlap: 1}}\n"
     "train: {steps: 1, augment: {colour: true, shift: true, cutout: true}}\n";

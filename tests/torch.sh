@@ -24,7 +24,7 @@ compare() {
     "$PYTHON" tests/check_torch.py "$name" "$T/$name-torch" "$T/$name.h5" "$T/$name/latest.h5" || not_ok "$name is compared to the end"
 }
 compare crop
-compare halves --set "attention.half=11x6 8 9x7.5 14x12" --set attention.grid=2
+compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2
 compare window --set attention.window=40 --set attention.sharpness=1 --set model.norm.dae=layer --set model.norm.g=none
 compare fc --set model.localiser=fc --set train.rate_g=0.0001 --set model.norm.groups=4 --set attention.half=7.5
 compare mask --set attention.mode=mask --set model.norm.g=instance --set model.residuals=2

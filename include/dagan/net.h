@@ -59,14 +59,18 @@ int net_check(const config_t *conf);
 
 // ---- the networks ----------------------------------------------------------------------------------
 
+enum { DAE_GROUPS_MAX = 16 }; // as many distances make a weighted_sum
+
 // DAE(X): Eqs. 1 to 4.  Without regions (attention.regions 0) centres is NULL, the region is X and the
 // instance E(X).
 typedef struct {
     var_t features;  // E(X)                    (n, h, w, c)
     var_t centres;   // Eq. 1                   (n, 1, N', 2)
     var_t at;        // where the regions lie: there, or displaced from there by attention.jitter
-    var_t regions;   // R_i = X o M_i           (n * N', H, W, 3), in crop mode their windows
     var_t instances; // Inst_i = E(R_i), Eq. 3  (n * N', h, w, c)
+    // R_i = X o M_i, (n * N', H, W, 3); in crop mode the windows, neighbours of one size in one group.
+    var_t regions[DAE_GROUPS_MAX];
+    int n_groups;
 } dae_t;
 
 // `jitter` (n, 1, N', 2) displaces regions in pixels; NULL: it does not.  A part that must stay in view
@@ -74,8 +78,6 @@ typedef struct {
 dae_t dae(const scope_t *s, var_t x, var_t jitter);
 // The images [first, first + n) of what dae() made of a batch.
 dae_t dae_rows(const dae_t *z, int first, int n);
-// Side of the windows of crop mode in pixels: the region, its soft edge and room for rounding.
-int dae_window(const config_t *conf);
 
 // G: an image (n, H, W, 3) in [-1, 1] from the instances.
 var_t generator(const scope_t *s, const dae_t *z);

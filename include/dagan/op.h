@@ -35,10 +35,17 @@ var_t squash(var_t x, int size);
 // Eqs. 2-4: x (n, h, w, c) times the soft box around each centre: (n * N', h, w, c).  `half` must outlive
 // the tape.
 var_t mask(var_t x, var_t centres, const sides_t *half, double sharpness);
-// The same, only the window of `size` pixels around each region: (n * N', size, size, c).
-var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, int size);
-// Puts features of such windows at their place in an otherwise zero map of (h, w).
-var_t paste(var_t features, var_t centres, int window_size, int image_size);
+// Neighbouring regions with windows of one size.
+typedef struct {
+    int first, n; // of N'
+    int w, h;     // pixels, multiples of WINDOW_STEP
+} windows_t;
+// The same, only the windows around some of the regions: (n * g.n, g.h, g.w, c).
+var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, windows_t g);
+// Puts the features of such windows, together those of all regions in their order, at their places in
+// otherwise zero maps: (n * N', size / cell, size / cell, c), of images of `size` with `cell` pixels to a
+// cell.
+var_t paste(int n, const var_t features[], var_t centres, int image_size, int cell);
 // Means of each region's features under its own mask, at feature cells, in each of columns x rows equal
 // parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, N', columns * rows *
 // c).  With centres NULL (then half too)

@@ -59,7 +59,7 @@ const conf_key_t conf_keys[] = {
     { "attention.jitter",      FLOAT(attention.jitter, 0, 1, "0"),                "share of w and h by which training displaces regions at random" },
     { "attention.sharpness",   FLOAT(attention.sharpness, 0.01, 20, "1"),         "k of Eq. 4 per pixel; from 5 on its gradient is erratic" },
     { "attention.mode",        CHOICE(attention.mode, "mask|crop", "mask"),       "what E sees of a region: the masked image (Eq. 3), or a window" },
-    { "attention.window",      INT(attention.window, 0, 1024, "0"),               "side of the window of mode crop, a multiple of 4; 0: chosen" },
+    { "attention.window",      INT(attention.window, 0, 1024, "0"),               "side of all windows of mode crop, a multiple of 4; 0: as each region needs" },
     { "labels",                KEY_LABELS, AT(labels), 0, 0, NULL, "",            "lines ATTRIBUTE: the region (0, 1, ...) that must tell it, or all" },
     { "loss.gan",              CHOICE(loss.gan, "minimax|nonsaturating|lsgan|hinge", "nonsaturating"), "form of Eq. 7 and 8" },
     { "loss.distance",         CHOICE(loss.distance, "l1|l2|discriminator", "l1"), "d of Eq. 5 and 6" },

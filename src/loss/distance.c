@@ -2,13 +2,25 @@
 
 #include "dagan/loss.h"
 
+// Of the masked regions themselves, as D sees them; each region counts alike, however large its window.
+static var_t seen_distance(const dae_t *a, const dae_t *b, const scope_t *d)
+{
+    var_t group[DAE_GROUPS_MAX];
+    float share[DAE_GROUPS_MAX];
+    for (int g = 0; g < a->n_groups; g++) {
+        group[g] =
+            mean_abs(discriminator(d, a->regions[g]).features, discriminator(d, b->regions[g]).features);
+        share[g] = (float)a->regions[g]->dim.n / (float)a->instances->dim.n;
+    }
+    return weighted_sum(d->tape, a->n_groups, group, share);
+}
+
 var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const scope_t *d)
 {
     switch (w->conf->loss.distance) {
     case DISTANCE_L1: return mean_abs(a->instances, b->instances);
     case DISTANCE_L2: return mean_square(a->instances, b->instances);
-    case DISTANCE_DISCRIMINATOR: // of the masked regions themselves, as D sees them
-        return mean_abs(discriminator(d, a->regions).features, discriminator(d, b->regions).features);
+    case DISTANCE_DISCRIMINATOR: return seen_distance(a, b, d);
     }
     return NULL;
 }

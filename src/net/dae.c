@@ -30,9 +30,33 @@ const localiser_t *localiser_of(const config_t *conf)
     return NULL;
 }
 
+// Along one axis.  At 2 / k pixels beyond its edge the mask has fallen to 12 %; half a step is lost to
+// rounding on each side.
+static int window_side(const config_t *conf, double half)
+{
+    if (conf->attention.window) return conf->attention.window;
+    int side = (int)ceil(2 * half + 4 / conf->attention.sharpness + WINDOW_STEP);
+    side = (side + WINDOW_STEP - 1) / WINDOW_STEP * WINDOW_STEP;
+    return side < conf->data.size ? side : conf->data.size;
+}
+
+// The windows of crop mode.  Neighbours of one size are a group, which E takes as one batch.
+static int windows_of(windows_t group[CONF_REGIONS_MAX], const config_t *conf)
+{
+    int n = 0;
+    for (int r = 0; r < conf->attention.regions; r++) {
+        const double *half = conf->attention.half.side[r];
+        int w = window_side(conf, half[0]), h = window_side(conf, half[1]);
+        if (!n || group[n - 1].w != w || group[n - 1].h != h) group[n++] = (windows_t){ r, 0, w, h };
+        group[n - 1].n++;
+    }
+    return n;
+}
+
 int net_check(const config_t *conf)
 {
     const encoder_t *e = encoder_of(conf);
+    windows_t group[CONF_REGIONS_MAX];
     if (!e)
         return fail("model.encoder: found '%s', which src/net/encoder/ does not define", conf->model.encoder);
     if (!localiser_of(conf))
@@ -41,20 +65,12 @@ int net_check(const config_t *conf)
     if (conf->data.size % e->stride)
         return fail("data.size: found %d, wanted a multiple of %d, the stride of model.encoder %s",
                     conf->data.size, e->stride, e->name);
+    int groups = conf->attention.mode == ATTENTION_CROP ? windows_of(group, conf) : 1;
+    if (groups > DAE_GROUPS_MAX)
+        return fail("attention.half: found %d runs of regions with windows of one size, wanted at most %d; "
+                    "attention.window gives all one size",
+                    groups, DAE_GROUPS_MAX);
     return 0;
-}
-
-int dae_window(const config_t *conf)
-{
-    if (conf->attention.window) return conf->attention.window;
-    // At 4 / k pixels beyond its edge the mask has fallen to 2 %; half a step is lost to rounding on each
-    // side.
-    double half = 0;
-    for (int i = 0; i < 2 * conf->attention.regions; i++)
-        half = fmax(half, conf->attention.half.side[i / 2][i % 2]);
-    int side = (int)ceil(2 * half + 4 / conf->attention.sharpness + WINDOW_STEP);
-    side = (side + WINDOW_STEP - 1) / WINDOW_STEP * WINDOW_STEP;
-    return side < conf->data.size ? side : conf->data.size;
 }
 
 // E of the instances, some images at a time: what one layer writes is still in the cache when the next one
@@ -78,18 +94,23 @@ dae_t dae(const scope_t *s, var_t x, var_t jitter)
     double k = conf->attention.sharpness;
     int size = x->dim.w;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
-    dae_t z = { .regions = x };
+    dae_t z = { .regions = { x }, .n_groups = 1 };
     z.features = z.instances = encode(&enc, x);
     if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
     z.at = jitter ? add(z.centres, jitter) : z.centres;
     if (conf->attention.mode == ATTENTION_MASK) {
-        z.regions = mask(x, z.at, half, k);
-        z.instances = encode_parts(&enc, z.regions);
+        z.regions[0] = mask(x, z.at, half, k);
+        z.instances = encode_parts(&enc, z.regions[0]);
     } else {
-        int side = dae_window(conf);
-        z.regions = window(x, z.at, half, k, side);
-        z.instances = paste(encode_parts(&enc, z.regions), z.at, side, size);
+        windows_t group[CONF_REGIONS_MAX];
+        var_t inside[DAE_GROUPS_MAX];
+        z.n_groups = windows_of(group, conf);
+        for (int g = 0; g < z.n_groups; g++) {
+            z.regions[g] = window(x, z.at, half, k, group[g]);
+            inside[g] = encode_parts(&enc, z.regions[g]);
+        }
+        z.instances = paste(z.n_groups, inside, z.at, size, encoder_of(conf)->stride);
     }
     return z;
 }
@@ -97,11 +118,16 @@ dae_t dae(const scope_t *s, var_t x, var_t jitter)
 dae_t dae_rows(const dae_t *z, int first, int n)
 {
     int N = z->centres ? z->centres->dim.w : 1;
-    return (dae_t){ .features = rows(z->features, first, n),
-                    .centres = z->centres ? rows(z->centres, first, n) : NULL,
-                    .at = z->at ? rows(z->at, first, n) : NULL,
-                    .regions = rows(z->regions, first * N, n * N),
-                    .instances = rows(z->instances, first * N, n * N) };
+    dae_t some = { .features = rows(z->features, first, n),
+                   .centres = z->centres ? rows(z->centres, first, n) : NULL,
+                   .at = z->at ? rows(z->at, first, n) : NULL,
+                   .instances = rows(z->instances, first * N, n * N),
+                   .n_groups = z->n_groups };
+    for (int g = 0; g < z->n_groups; g++) {
+        int each = z->regions[g]->dim.n / z->features->dim.n;
+        some.regions[g] = rows(z->regions[g], first * each, n * each);
+    }
+    return some;
 }
 
 var_t dae_pool(const scope_t *s, const dae_t *z, int region)

@@ -1,5 +1,6 @@
 // Eqs. 2 to 4: R_i = X o M_i, the image seen through the soft box around centre i, with gradients in X and in
-// the centre.  `mask` keeps the whole image, as the paper; `window` keeps only the pixels around the region.
+// the centre.  `mask` keeps the whole image, as the paper; `window` keeps only the pixels around some of the
+// regions.
 
 #include <string.h>
 
@@ -7,6 +8,7 @@
 
 enum { X, CENTRES };
 enum { SHARPNESS }; // y->f
+enum { FIRST };     // y->i, of the regions
 
 // One region of one image: where its output starts in the image, and the two factors of its mask.
 typedef struct {
@@ -19,16 +21,27 @@ static int factors_size(const node_t *y) // each image has room for those of one
     return 2 * (y->dim.h + y->dim.w);
 }
 
+static int regions_of(const node_t *y) // of each image
+{
+    return y->dim.n / y->in[X]->dim.n;
+}
+
+static size_t centre_of(const node_t *y, int n, int r)
+{
+    return 2 * (size_t)(n * y->in[CENTRES]->dim.w + y->i[FIRST] + r);
+}
+
 static box_t box_of(const node_t *y, int n, int r)
 {
-    const float *c = y->in[CENTRES]->x + 2 * (n * y->in[CENTRES]->dim.w + r);
+    const float *c = y->in[CENTRES]->x + centre_of(y, n, r);
+    const double *half = y->half->side[y->i[FIRST] + r];
     shape_t d = y->dim, image = y->in[X]->dim;
     float *factors = y->scratch + n * factors_size(y);
     box_t b = { 0, 0, factors, factors + d.h, factors + d.h + d.w, factors + 2 * d.h + d.w };
     if (d.w < image.w) b.left = window_first(c[0], d.w, image.w);
     if (d.h < image.h) b.top = window_first(c[1], d.h, image.h);
-    boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], y->half->side[r][0], y->f[SHARPNESS]);
-    boxcar(b.my, b.dmy, d.h, b.top, 1, c[1], y->half->side[r][1], y->f[SHARPNESS]);
+    boxcar(b.mx, b.dmx, d.w, b.left, 1, c[0], half[0], y->f[SHARPNESS]);
+    boxcar(b.my, b.dmy, d.h, b.top, 1, c[1], half[1], y->f[SHARPNESS]);
     return b;
 }
 
@@ -42,7 +55,7 @@ static size_t image_row(const node_t *y, int n, const box_t *b, int j)
 static void forward(node_t *y)
 {
     shape_t d = y->dim;
-    int regions = y->in[CENTRES]->dim.w;
+    int regions = regions_of(y);
 #pragma omp parallel for
     for (int n = 0; n < y->in[X]->dim.n; n++) {
         float *to = y->x + (size_t)n * numel(d) / (size_t)y->in[X]->dim.n;
@@ -60,7 +73,7 @@ static void forward(node_t *y)
 static void backward(node_t *y)
 {
     shape_t d = y->dim;
-    int regions = y->in[CENTRES]->dim.w;
+    int regions = regions_of(y);
     float *gx_all = y->in[X]->g, *gc_all = y->in[CENTRES]->g;
 #pragma omp parallel for
     for (int n = 0; n < y->in[X]->dim.n; n++) {
@@ -86,8 +99,8 @@ static void backward(node_t *y)
                     for (int c = 0; c < d.c; c++) gx[i * d.c + c] += g[i * d.c + c] * b.my[j] * b.mx[i];
             }
             if (!gc_all) continue;
-            gc_all[2 * (n * regions + r)] += (float)gcx;
-            gc_all[2 * (n * regions + r) + 1] += (float)gcy;
+            gc_all[centre_of(y, n, r)] += (float)gcx;
+            gc_all[centre_of(y, n, r) + 1] += (float)gcy;
         }
     }
 }
@@ -100,9 +113,10 @@ static size_t scratch(const node_t *y)
 static var_t example(tape_t *t, int i)
 {
     static const sides_t same = { 1, { { 3, 3 }, { 3, 3 } } }, each = { 2, { { 2, 2 }, { 3, 1.5 } } };
-    if (i > 2) return NULL;
+    if (i > 3) return NULL;
     var_t x = tape_variable(t, (shape_t){ 2, 12, 12, 3 }), c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
-    return i == 0 ? mask(x, c, &same, 1) : i == 1 ? mask(x, c, &each, 1) : window(x, c, &each, 1, 8);
+    if (i > 1) return window(x, c, &each, 1, i == 2 ? (windows_t){ 0, 2, 8, 8 } : (windows_t){ 1, 1, 12, 8 });
+    return mask(x, c, i ? &each : &same, 1);
 }
 
 const op_t op_mask = { .name = "mask",
@@ -112,22 +126,19 @@ const op_t op_mask = { .name = "mask",
                        .reads_inputs = true,
                        .scratch = scratch };
 
-static var_t masked(var_t x, var_t centres, const sides_t *half, double sharpness, int h, int w)
+var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, windows_t g)
 {
-    shape_t d = { x->dim.n * centres->dim.w, h, w, x->dim.c };
-    var_t y = tape_node(x->tape, &op_mask, d, 2, (var_t[]){ x, centres });
+    CHECK(g.h <= x->dim.h && g.w <= x->dim.w, "a window of %dx%d pixels in %dx%d", g.h, g.w, x->dim.h,
+          x->dim.w);
+    var_t y = tape_node(x->tape, &op_mask, (shape_t){ x->dim.n * g.n, g.h, g.w, x->dim.c }, 2,
+                        (var_t[]){ x, centres });
     y->half = half;
     y->f[SHARPNESS] = (float)sharpness;
+    y->i[FIRST] = g.first;
     return y;
 }
 
 var_t mask(var_t x, var_t centres, const sides_t *half, double sharpness)
 {
-    return masked(x, centres, half, sharpness, x->dim.h, x->dim.w);
-}
-
-var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, int size)
-{
-    CHECK(size <= x->dim.h && size <= x->dim.w, "a window of %d pixels in %dx%d", size, x->dim.h, x->dim.w);
-    return masked(x, centres, half, sharpness, size, size);
+    return window(x, centres, half, sharpness, (windows_t){ 0, centres->dim.w, x->dim.w, x->dim.h });
 }

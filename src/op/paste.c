@@ -1,66 +1,89 @@
-// Puts the features of windows at their place in a map that is zero elsewhere (attention.mode: crop).
+// Puts the features of windows at their places in maps that are zero elsewhere (attention.mode: crop).
 // Windows start at multiples of WINDOW_STEP pixels, so that features of stride 4 fall on whole cells.
 
 #include <string.h>
 
 #include "dagan/op.h"
 
-enum { FEATURES, CENTRES };
+enum { CENTRES, FEATURES }; // and more of them, the windows of one size each
+enum { CELL };              // y->i, pixels
 
-// Offset in floats of the window's first row inside image-region k's map.
-static size_t place(const node_t *y, int k)
+static size_t row(shape_t d)
 {
+    return (size_t)d.w * (size_t)d.c;
+}
+
+// The features of one region of one image: of which input, and their first row there and in y, in floats.
+typedef struct {
+    int in;
+    size_t from, to;
+} place_t;
+
+static place_t place(const node_t *y, int k)
+{
+    shape_t centres = y->in[CENTRES]->dim, d = y->dim;
     const float *c = y->in[CENTRES]->x + 2 * k;
-    int step = y->i[1] / y->dim.w; // pixels per cell
-    int left = window_first(c[0], y->i[0], y->i[1]) / step, top = window_first(c[1], y->i[0], y->i[1]) / step;
-    return (((size_t)k * (size_t)y->dim.h + (size_t)top) * (size_t)y->dim.w + (size_t)left) *
-           (size_t)y->dim.c;
+    int in = FEATURES, r = k % centres.w, cell = y->i[CELL];
+    while (r >= y->in[in]->dim.n / centres.n) r -= y->in[in++]->dim.n / centres.n;
+    shape_t f = y->in[in]->dim;
+    int window = k / centres.w * (f.n / centres.n) + r;
+    int left = window_first(c[0], f.w * cell, d.w * cell) / cell;
+    int top = window_first(c[1], f.h * cell, d.h * cell) / cell;
+    return (place_t){ in, (size_t)(window * f.h) * row(f),
+                      (size_t)(k * d.h + top) * row(d) + (size_t)(left * d.c) };
 }
 
 static void forward(node_t *y)
 {
-    shape_t f = y->in[FEATURES]->dim;
-    size_t row = (size_t)f.w * (size_t)f.c, map_row = (size_t)y->dim.w * (size_t)f.c;
     memset(y->x, 0, numel(y->dim) * sizeof(float));
-    for (int k = 0; k < f.n; k++)
-        for (int j = 0; j < f.h; j++)
-            memcpy(y->x + place(y, k) + (size_t)j * map_row,
-                   y->in[FEATURES]->x + ((size_t)k * (size_t)f.h + (size_t)j) * row, row * sizeof(float));
+    for (int k = 0; k < y->dim.n; k++) {
+        place_t p = place(y, k);
+        shape_t f = y->in[p.in]->dim;
+        for (size_t j = 0; j < (size_t)f.h; j++)
+            memcpy(y->x + p.to + j * row(y->dim), y->in[p.in]->x + p.from + j * row(f),
+                   row(f) * sizeof(float));
+    }
 }
 
 static void backward(node_t *y)
 {
-    shape_t f = y->in[FEATURES]->dim;
-    size_t row = (size_t)f.w * (size_t)f.c, map_row = (size_t)y->dim.w * (size_t)f.c;
-    if (!y->in[FEATURES]->g) return;
-    for (int k = 0; k < f.n; k++)
-        for (int j = 0; j < f.h; j++) {
-            const float *g = y->g + place(y, k) + (size_t)j * map_row;
-            float *to = y->in[FEATURES]->g + ((size_t)k * (size_t)f.h + (size_t)j) * row;
-            for (size_t i = 0; i < row; i++) to[i] += g[i];
+    for (int k = 0; k < y->dim.n; k++) {
+        place_t p = place(y, k);
+        shape_t f = y->in[p.in]->dim;
+        for (size_t j = 0; y->in[p.in]->g && j < (size_t)f.h; j++) {
+            const float *g = y->g + p.to + j * row(y->dim);
+            float *to = y->in[p.in]->g + p.from + j * row(f);
+            for (size_t i = 0; i < row(f); i++) to[i] += g[i];
         }
+    }
 }
 
 static var_t example(tape_t *t, int i)
 {
     if (i) return NULL;
-    var_t c = tape_input(t, "centres", (shape_t){ 2, 1, 2, 2 }); // the place is rounded: no gradient
-    return paste(tape_variable(t, (shape_t){ 4, 2, 2, 3 }), c, 8, 16);
+    var_t c = tape_input(t, "centres", (shape_t){ 2, 1, 3, 2 }); // the place is rounded: no gradient
+    var_t f[] = { tape_variable(t, (shape_t){ 4, 2, 3, 2 }), tape_variable(t, (shape_t){ 2, 3, 1, 2 }) };
+    return paste(2, f, c, 16, 4);
 }
 
 const op_t op_paste = {
     .name = "paste", .forward = forward, .backward = backward, .example = example, .reads_inputs = true
 };
 
-var_t paste(var_t features, var_t centres, int window_size, int image_size)
+var_t paste(int n, const var_t features[], var_t centres, int image_size, int cell)
 {
-    shape_t f = features->dim;
-    int cells = f.w * image_size / window_size;
-    CHECK(window_size % f.w == 0 && WINDOW_STEP % (window_size / f.w) == 0,
-          "windows of %d pixels give %d cells", window_size, f.w);
-    var_t y = tape_node(features->tape, &op_paste, (shape_t){ f.n, cells, cells, f.c }, 2,
-                        (var_t[]){ features, centres });
-    y->i[0] = window_size;
-    y->i[1] = image_size;
+    shape_t c = centres->dim;
+    int cells = image_size / cell, regions = 0;
+    var_t in[NODE_INPUTS_MAX] = { centres };
+    CHECK(n < NODE_INPUTS_MAX, "paste: %d groups of windows, at most %d", n, NODE_INPUTS_MAX - 1);
+    for (int k = 0; k < n; k++) {
+        in[FEATURES + k] = features[k];
+        regions += features[k]->dim.n / c.n;
+    }
+    CHECK(regions == c.w && WINDOW_STEP % cell == 0,
+          "paste: windows of %d regions of %d, %d pixels to a cell", regions, c.w, cell);
+    var_t y = tape_node(centres->tape, &op_paste, (shape_t){ c.n * c.w, cells, cells, features[0]->dim.c },
+                        1 + n, in);
+    y->i[CELL] = cell;
     return y;
 }
