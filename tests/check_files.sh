@@ -92,6 +92,7 @@ translate() {   # ranks, input, output
 for np in 1 3; do
     translate $np source.h5 from-set$np.h5
     translate $np source.h5 from-set$np
+    translate $np source.h5:/source/test named$np.h5
     translate $np pictures/source/test from-folder$np.h5
     translate $np pictures/source/test from-folder$np
 done

@@ -33,16 +33,25 @@ static bool has_suffix(const char *text, const char *suffix)
     return n >= k && strcmp(text + n - k, suffix) == 0;
 }
 
+// The file, group and split of FILE.h5 or of FILE.h5:/GROUP/SPLIT, as data sets are named everywhere.
+static const char *find_dataset(const translate_t *w, domain_conf_t *where)
+{
+    const char *group = strstr(w->input, ":/"), *split = group ? strchr(group + 2, '/') : NULL;
+    snprintf(where->file, sizeof where->file, "%.*s", group ? (int)(group - w->input) : -1, w->input);
+    if (group)
+        snprintf(where->group, sizeof where->group, "%.*s", split ? (int)(split - group) - 2 : -1, group + 2);
+    if (w->group) snprintf(where->group, sizeof where->group, "%s", w->group);
+    return w->split ? w->split : split ? split + 1 : "test";
+}
+
 static int open_input(job_t *j)
 {
     const translate_t *w = j->what;
-    j->is_dataset = has_suffix(w->input, ".h5") || has_suffix(w->input, ".hdf5");
+    domain_conf_t where = j->conf.data.source;
+    const char *split = find_dataset(w, &where);
+    j->is_dataset = has_suffix(where.file, ".h5") || has_suffix(where.file, ".hdf5");
     if (j->is_dataset) {
-        domain_conf_t where = j->conf.data.source;
-        snprintf(where.file, sizeof where.file, "%s", w->input);
-        if (w->group) snprintf(where.group, sizeof where.group, "%s", w->group);
-        if (dataset_open(&j->set, j->comm, &where, w->split ? w->split : "test", j->conf.data.size, NULL, 0))
-            return -1;
+        if (dataset_open(&j->set, j->comm, &where, split, j->conf.data.size, NULL, 0)) return -1;
         j->n = j->set.n;
     } else {
         if (files_find(&j->files, j->comm, &w->input, 1)) return -1;
