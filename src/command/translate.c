@@ -20,6 +20,7 @@ static int run(const comm_t *c, int argc, char **argv)
 }
 
 const command_t command_translate = {
-    "translate", "translate CKPT.h5 --input FILE.h5[:/GROUP/SPLIT]|DIR --output DIR|FILE.h5 [--group NAME] [--split test]",
+    "translate",
+    "translate CKPT.h5 --input FILE.h5[:/GROUP/SPLIT]|DIR --output DIR|FILE.h5 [--group NAME] [--split test]",
     "translates a data set or pictures with the averaged weights; shows the regions", run
 };
