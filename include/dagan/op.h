@@ -23,8 +23,6 @@ var_t stack(int n, const var_t x[]);
 var_t reshape(var_t x, shape_t dim);
 // (n, h, w, c) and the (n * N', h, w, c) instances side by side: (n, h, w, (1 + N') c).
 var_t concat_regions(var_t x, var_t instances);
-// Entry r of (n, 1, N', c): (n, 1, 1, c).
-var_t pick(var_t x, int r);
 
 // Eq. 1, the centres (n, 1, N', 2) in pixels of an image of `size`: expected position under a softmax over
 // all cells of (n, h, w, N') logits, cell j standing at (j + 0.5) * size / w - 0.5.
@@ -46,12 +44,12 @@ var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, wind
 // otherwise zero maps: (n * N', size / cell, size / cell, c), of images of `size` with `cell` pixels to a
 // cell.
 var_t paste(int n, const var_t features[], var_t centres, int image_size, int cell);
-// Means of each region's features under its own mask, at feature cells, in each of columns x rows equal
-// parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, N', columns * rows *
-// c).  With centres NULL (then half too)
-// the mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
+// Means of the features of a region under its own mask, at feature cells, in each of columns x rows equal
+// parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, 1, columns * rows *
+// c), or with CONF_REGION_ALL those of every region, (n, 1, N', ...).  With centres NULL (then half too) the
+// mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
 var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
-                  int columns, int rows);
+                  int region, int columns, int rows);
 
 // DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.
 enum { AUGMENT_NUMBERS = 8 };

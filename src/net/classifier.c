@@ -17,7 +17,7 @@ var_t classifier(const scope_t *s, var_t x)
     var_t centres =
         conf->attention.regions ? localiser_of(conf)->build(&loc, x, conf->attention.regions, size) : NULL;
     x = region_pool(residual(&res, x), centres, &conf->attention.half, conf->attention.sharpness, size,
-                    columns, rows);
+                    CONF_REGION_ALL, columns, rows);
     x = reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c });
     return conv_layer(s, "features", x, CLASSIFIER_FEATURES, 1, 1, 0, true, ACT_RELU);
 }

@@ -139,9 +139,8 @@ var_t dae_pool(const scope_t *s, const dae_t *z, int region)
         rows = (int)conf->attention.grid.side[region][1];
     }
     var_t x = region_pool(z->instances, z->at, &conf->attention.half, conf->attention.sharpness,
-                          conf->data.size, columns, rows);
-    return region == CONF_REGION_ALL ? reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c })
-                                     : pick(x, region);
+                          conf->data.size, region, columns, rows);
+    return reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c });
 }
 
 var_t head(const scope_t *s, var_t pooled, const char *label, int classes)

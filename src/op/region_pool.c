@@ -8,8 +8,8 @@
 #include "dagan/op.h"
 
 enum { FEATURES, CENTRES };
-enum { SHARPNESS };                 // y->f
-enum { IMAGE_SIZE, COLUMNS, ROWS }; // y->i
+enum { SHARPNESS };                        // y->f
+enum { IMAGE_SIZE, COLUMNS, ROWS, FIRST }; // y->i, FIRST of the regions
 
 static const double EVERYWHERE[] = { 1e6, 1e6 }; // half-sides of a region that holds any image
 
@@ -52,6 +52,12 @@ static size_t scratch(const node_t *y)
     return 2 * (size_t)(f.h + f.w) + 2 * parts + 2 * parts * cells + (size_t)k.c * k.gt_step;
 }
 
+// The number among all regions of all images of the one that entry k of y is the mean of.
+static int region_of(const node_t *y, int k)
+{
+    return y->n_in > CENTRES ? k / y->dim.w * y->in[CENTRES]->dim.w + y->i[FIRST] + k % y->dim.w : k;
+}
+
 // The axes' masks of part `part` of region `region`.
 static void cut(const node_t *y, const pool_t *k, int region, int part)
 {
@@ -81,25 +87,27 @@ static void weigh(const node_t *y, const pool_t *k, int region)
     }
 }
 
-static int regions_of(const node_t *y) // of all images
+static int entries_of(const node_t *y)
 {
     return y->dim.n * y->dim.w;
 }
 
-// Where the features that region k reads begin: it has a map of its own, or shares its image's.
-static size_t map_of(const node_t *y, int k)
+// Where the features that a region reads begin: it has a map of its own, or shares its image's.
+static size_t map_of(const node_t *y, int region)
 {
     shape_t f = y->in[FEATURES]->dim;
-    return (size_t)(k / (regions_of(y) / f.n)) * (size_t)(f.h * f.w * f.c);
+    int regions = y->n_in > CENTRES ? y->in[CENTRES]->dim.n * y->in[CENTRES]->dim.w : y->dim.n;
+    return (size_t)(region / (regions / f.n)) * (size_t)(f.h * f.w * f.c);
 }
 
 static void forward(node_t *y)
 {
     pool_t k = pool_of(y);
     size_t c = (size_t)k.c, cells = (size_t)k.cells;
-    for (int i = 0; i < regions_of(y); i++) {
-        weigh(y, &k, i);
-        gemm_rows(k.parts, k.c, k.cells, k.weight, cells, 1, y->in[FEATURES]->x + map_of(y, i), c, 0,
+    for (int i = 0; i < entries_of(y); i++) {
+        int region = region_of(y, i);
+        weigh(y, &k, region);
+        gemm_rows(k.parts, k.c, k.cells, k.weight, cells, 1, y->in[FEATURES]->x + map_of(y, region), c, 0,
                   y->x + (size_t)i * (size_t)k.parts * c, c);
     }
 }
@@ -131,27 +139,28 @@ static void backward(node_t *y)
     pool_t k = pool_of(y);
     size_t c = (size_t)k.c, cells = (size_t)k.cells, parts = (size_t)k.parts;
     memset(k.gt, 0, c * k.gt_step * sizeof(float));
-    for (int i = 0; i < regions_of(y); i++) {
-        const float *x = y->in[FEATURES]->x + map_of(y, i), *g = y->g + (size_t)i * parts * c;
-        float *gx = y->in[FEATURES]->g ? y->in[FEATURES]->g + map_of(y, i) : NULL;
-        weigh(y, &k, i);
+    for (int i = 0; i < entries_of(y); i++) {
+        int region = region_of(y, i);
+        const float *x = y->in[FEATURES]->x + map_of(y, region), *g = y->g + (size_t)i * parts * c;
+        float *gx = y->in[FEATURES]->g ? y->in[FEATURES]->g + map_of(y, region) : NULL;
+        weigh(y, &k, region);
         if (gx) gemm_rows(k.cells, k.c, k.parts, k.weight, 1, cells, g, c, 1, gx, c);
         if (y->n_in <= CENTRES || !y->in[CENTRES]->g) continue;
         for (size_t part = 0; part < parts; part++)
             for (size_t j = 0; j < c; j++) k.gt[j * k.gt_step + part] = g[part * c + j];
         gemm_rows(k.cells, k.parts, k.c, x, c, 1, k.gt, k.gt_step, 0, k.slope, parts);
-        backward_centre(y, &k, i, g, y->x + (size_t)i * parts * c);
+        backward_centre(y, &k, region, g, y->x + (size_t)i * parts * c);
     }
 }
 
 static var_t example(tape_t *t, int i)
 {
     static const sides_t same = { 1, { { 3, 3 }, { 3, 3 } } }, each = { 2, { { 4, 3 }, { 6, 5 } } };
-    if (i > 3) return NULL;
-    var_t features = tape_variable(t, (shape_t){ i == 3 ? 2 : 4, 4, 4, 3 });
-    if (i == 2) return region_pool(features, NULL, NULL, 0.7, 16, 1, 1);
+    if (i > 4) return NULL;
+    var_t features = tape_variable(t, (shape_t){ i > 2 ? 2 : 4, 4, 4, 3 });
+    if (i == 2) return region_pool(features, NULL, NULL, 0.7, 16, CONF_REGION_ALL, 1, 1);
     return region_pool(features, tape_variable(t, (shape_t){ 2, 1, 2, 2 }), i ? &each : &same, 0.7, 16,
-                       1 + 2 * (i == 1), 1 + (i == 1));
+                       i == 4 ? 1 : CONF_REGION_ALL, 1 + 2 * (i == 1), 1 + (i == 1));
 }
 
 const op_t op_region_pool = { .name = "region_pool",
@@ -163,12 +172,12 @@ const op_t op_region_pool = { .name = "region_pool",
                               .scratch = scratch };
 
 var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
-                  int columns, int rows)
+                  int region, int columns, int rows)
 {
     shape_t d = { features->dim.n, 1, 1, columns * rows * features->dim.c };
     if (centres) {
         d.n = centres->dim.n;
-        d.w = centres->dim.w;
+        d.w = region == CONF_REGION_ALL ? centres->dim.w : 1;
     }
     var_t y = tape_node(features->tape, &op_region_pool, d, centres ? 2 : 1, (var_t[]){ features, centres });
     y->half = half;
@@ -176,5 +185,6 @@ var_t region_pool(var_t features, var_t centres, const sides_t *half, double sha
     y->i[IMAGE_SIZE] = image_size;
     y->i[COLUMNS] = columns;
     y->i[ROWS] = rows;
+    y->i[FIRST] = region == CONF_REGION_ALL ? 0 : region;
     return y;
 }
