@@ -91,9 +91,9 @@ def network():
     """net/layer -> {weight, bias} -> shape: the table of the reference network, at width 8 with one residual block."""
     w, w2, w4, t = W, 2 * W, 4 * W, {}
 
-    def block(at):
-        t.update({at + ".conv1": conv(w4, w4, 3), at + ".norm1": norm(w4)})
-        t.update({at + ".conv2": conv(w4, w4, 3), at + ".norm2": norm(w4)})
+    def block(at, c=w4):
+        t.update({at + ".conv1": conv(c, c, 3), at + ".norm1": norm(c)})
+        t.update({at + ".conv2": conv(c, c, 3), at + ".norm2": norm(c)})
 
     t |= {"dae.enc.c0": conv(w, 3, 3), "dae.enc.n0": norm(w), "dae.enc.c1": conv(w2, w, 3), "dae.enc.n1": norm(w2)}
     t |= {"dae.enc.c2": conv(w4, w2, 3), "dae.enc.n2": norm(w4)}
@@ -105,7 +105,8 @@ def network():
     for d in "d1", "d2":
         t |= {d + ".c0": conv(w, 3, 4, True), d + ".c1": conv(w2, w, 4), d + ".n1": norm(w2), d + ".c2": conv(w4, w2, 4)}
         t |= {d + ".n2": norm(w4), d + ".out": conv(1, w4, 3, True)}
-    t |= {"d1.c3": conv(w4, w4, 4), "d1.n3": norm(w4)}
+    block("d1.res", w2)
+    t |= {"d1.loc.conv": conv(w2, w2, 3, True), "d1.loc.out": conv(REGIONS, w2, 1, True)}
     return t
 
 
@@ -120,9 +121,9 @@ def check_weights(f, data):
               for part, shape in parts.items()}
     for label, region in LABELS.items():
         classes = len(data[f"adventurer/train/labels/{label}"].attrs["classes"])
-        inputs = 4 * W * (REGIONS if region == "all" else 1)
-        wanted |= {f"dae/head/{label}/weight": (classes, inputs, 1, 1), f"dae/head/{label}/bias": (classes,)}
-        wanted |= {f"d1/head/{label}/weight": (classes + 1, 4 * W, 4, 4), f"d1/head/{label}/bias": (classes + 1,)}
+        told_from = REGIONS if region == "all" else 1
+        for net, n, c in ("dae", classes, 4 * W), ("d1", classes + 1, 2 * W):
+            wanted |= {f"{net}/head/{label}/weight": (n, c * told_from, 1, 1), f"{net}/head/{label}/bias": (n,)}
     found = {name: x.shape for name, x in datasets(f["weights"]).items()}
     check("/weights has PyTorch's names and shapes", found == wanted, set(found.items()) ^ set(wanted.items()))
     check("/weights is float32", all(x.dtype == "<f4" for x in datasets(f["weights"]).values()))

@@ -85,15 +85,15 @@ var_t generator(const scope_t *s, const dae_t *z);
 var_t mapping(const scope_t *s, var_t x);
 
 typedef struct {
+    var_t fine;     // after two strides
     var_t features; // before the last convolution
     var_t score;    // (n, h, w, 1), no sigmoid
 } disc_t;
 
 disc_t discriminator(const scope_t *s, var_t x);
-// What D1 tells of labels, from the features of images: what all its heads read, (n, h, w, c), and the head
-// of one label, (n, 1, 1, classes + 1): the class of a target, or class number `classes`, a fake.
-var_t discriminator_whole(const scope_t *s, var_t features);
-var_t discriminator_head(const scope_t *s, var_t whole, const char *label, int classes);
+// D1's own attention, for labels: like dae(), but all regions share the map of their image.  A head on it
+// tells a target's class, or class number `classes`, a fake.
+dae_t discriminator_attention(const scope_t *s, const disc_t *d);
 
 // The classifier of whole images that figures rest on: features (n, 1, 1, CLASSIFIER_FEATURES) for its heads.
 enum { CLASSIFIER_FEATURES = 128 };

@@ -62,8 +62,8 @@ void objective_tell(const scope_t *d, var_t real, var_t fake, disc_t *of_real, d
 {
     int n = real->dim.n;
     disc_t both = discriminator(d, stack(2, (var_t[]){ real, fake }));
-    *of_real = (disc_t){ rows(both.features, 0, n), rows(both.score, 0, n) };
-    *of_fake = (disc_t){ rows(both.features, n, n), rows(both.score, n, n) };
+    *of_real = (disc_t){ rows(both.fine, 0, n), rows(both.features, 0, n), rows(both.score, 0, n) };
+    *of_fake = (disc_t){ rows(both.fine, n, n), rows(both.features, n, n), rows(both.score, n, n) };
 }
 
 void objective_name_scores(wires_t *w)

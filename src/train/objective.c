@@ -9,20 +9,20 @@
 
 #include "dagan/train.h"
 
-static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, var_t logits[])
+// `more` are classes that the labels do not have.
+static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, int more, var_t logits[])
 {
     for (int i = 0; i < s->conf->n_labels; i++) {
         const label_t *label = &s->conf->labels[i];
-        logits[i] = head(s, dae_pool(s, z, label->region), label->name, m->n_classes[i]);
+        logits[i] = head(s, dae_pool(s, z, label->region), label->name, m->n_classes[i] + more);
     }
 }
 
 static void tell_labels_d(const scope_t *d1, const disc_t *d, const model_t *m, var_t logits[])
 {
     if (d1->conf->loss.weights.label_d == 0) return;
-    var_t whole = discriminator_whole(d1, d->features);
-    for (int i = 0; i < d1->conf->n_labels; i++)
-        logits[i] = discriminator_head(d1, whole, d1->conf->labels[i].name, m->n_classes[i]);
+    dae_t z = discriminator_attention(d1, d);
+    tell_labels(d1, &z, m, 1, logits); // "a fake"
 }
 
 // DAE of s and t in one batch, and the labels it tells.
@@ -32,7 +32,7 @@ static void build_dae(objective_t *o, wires_t *w, const model_t *m)
     if (conf->attention.jitter > 0 && conf->attention.regions)
         o->jitter = tape_input(&o->tape, "jitter", (shape_t){ 2 * o->n, 1, conf->attention.regions, 2 });
     w->z = dae(&w->dae, o->x, o->jitter); // Eqs. 1 to 4
-    if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, w->logits);
+    if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, 0, w->logits);
 }
 
 // F(s), F(t), their instances, and what the fixed D1, D2 say of them.
@@ -60,7 +60,7 @@ static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
         scope_t fixed = w->dae;
         fixed.frozen = true;
         dae_t zfs = dae(&fixed, w->fs, jitter_s);
-        tell_labels(&fixed, &zfs, m, w->logits_fs);
+        tell_labels(&fixed, &zfs, m, 0, w->logits_fs);
     }
     if (conf->loss.weights.gan_s > 0) {
         w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
@@ -138,7 +138,7 @@ static void build_translator(translator_t *tr, model_t *m)
     enc.frozen = gen.frozen = enc.averaged = gen.averaged = true;
     tr->z = dae(&enc, tr->x, NULL);
     if (tr->z.centres) tape_name(tr->z.centres, "centres", true);
-    if (conf->loss.weights.label > 0 && m->n_classes[0]) tell_labels(&enc, &tr->z, m, tr->logits);
+    if (conf->loss.weights.label > 0 && m->n_classes[0]) tell_labels(&enc, &tr->z, m, 0, tr->logits);
     for (int i = 0; i < conf->n_labels && tr->logits[i]; i++)
         tape_name(tr->logits[i], conf->labels[i].name, true);
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
