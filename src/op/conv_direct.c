@@ -34,15 +34,20 @@ static float weight_at(const conv_t *k, const pass_t *p, const float *weight, co
 static void make_pass_form(const conv_t *k, const pass_t *p, conv_form_t which, int ry, int rx, float *form,
                            const float *weight)
 {
+    enum { PART = 64 };
     size_t all = pass_depth(p);
     memset(form, 0, gemm_panels_size(all, p->co) * sizeof(float));
 #pragma omp parallel for
-    for (int ky = 0; ky < p->kh; ky++)
-        for (int kx = 0; kx < p->kw; kx++)
-            for (size_t c = 0; c < p->ci; c++)
-                for (size_t o = 0; o < p->co; o++)
-                    form[gemm_panels_at(all, (size_t)(ky * p->kw + kx) * p->ci + c, o)] =
-                        weight_at(k, p, weight, which, ry, rx, ky, kx, c, o);
+    for (size_t row = 0; row < all; row++) {
+        size_t tap = row / p->ci, c = row % p->ci;
+        int ky = (int)tap / p->kw, kx = (int)tap % p->kw;
+        float part[PART];
+        for (size_t o = 0; o < p->co; o += PART) {
+            size_t n = p->co - o < PART ? p->co - o : PART;
+            for (size_t j = 0; j < n; j++) part[j] = weight_at(k, p, weight, which, ry, rx, ky, kx, c, o + j);
+            gemm_panels_row(form, all, row, o, part, n);
+        }
+    }
 }
 
 static size_t form_size(const conv_t *k, conv_form_t which)
