@@ -4,9 +4,8 @@
 
 #include "test.h"
 
-#define DATA \
-    "data: { source: { file: a.h5, group: s }, target: { file: b.h5, group: t } }\n" // line 1 of most texts
-                                                                                     // below
+// Line 1 of most texts.
+#define DATA "data: { source: { file: a.h5, group: s }, target: { file: b.h5, group: t } }\n"
 #define SHORT DATA "train: { steps: 10 }\n"
 
 static inline int parse(config_t *c, const char *text)
