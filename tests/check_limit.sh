@@ -24,6 +24,8 @@ limited() {
     expect "$pattern: said at the start" says "$dir/log.txt" "$pattern"
     expect "$pattern: checkpoint" test -s "$dir/latest.h5"
 }
+# taken PID SIGNAL: no such signal is pending any more.
+taken() { (( !(0x$(sed -n 's/^ShdPnd:[[:space:]]*//p' "/proc/$1/status") >> ($2 - 1) & 1) )); }
 last_step() { sed -nE 's/^stopped after step ([0-9]+).*/\1/p' "$1/log.txt" | tail -1; }
 
 limited "$T/key" '^time limit in 1?[0-9]s, from run.time_limit$' --set run.time_limit=0:00:$LIMIT
@@ -67,10 +69,14 @@ start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/twice" --set log.every=1 >"$T/t
 pid=$!
 wait_line "$T/twice.out" '^step +1/'
 rank=$(pgrep -P $pid | head -1)
-pkill -STOP -P $pid   # or the first might do before the second comes
+# The other rank stays stopped, or the first signal's stop might be through before the second comes; a second one that
+# comes while the first is pending is the same one.
+pkill -STOP -P $pid
+kill -INT "$rank"
+kill -CONT "$rank"
+wait_until taken "$rank" 2
 kill -INT "$rank"
 pkill -CONT -P $pid
-kill -INT "$rank"
 SECONDS=0
 wait $pid
 expect "a second SIGINT ends at once" status_is 130 $?

@@ -69,14 +69,16 @@ train() {
     ranks "$np" "$DAGAN" "${SMALL[@]}" --set run.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
 }
 
-# wait_line FILE PATTERN: until a line of FILE matches, for at most TEST_TIMEOUT seconds.
-wait_line() {
+# wait_until COMMAND...: until it succeeds, for at most TEST_TIMEOUT seconds.
+wait_until() {
     local until=$((SECONDS + ${TEST_TIMEOUT:-60}))
-    while ! grep -qE "$2" "$1" 2>/dev/null; do
-        [ "$SECONDS" -lt "$until" ] || return 1
+    until "$@"; do
+        [ "$SECONDS" -lt "$until" ] || { echo "not in time: $*"; return 1; }
         sleep 0.05
     done
 }
+# wait_line FILE PATTERN: until a line of FILE matches.
+wait_line() { wait_until grep -qsE "$2" "$1"; }
 
 same() { "$PYTHON" tests/compare.py "$@"; }
 status_is() { [ "$1" -eq "$2" ] || { echo "status $2, wanted $1"; return 1; }; }
