@@ -48,10 +48,18 @@ typedef struct {
     double time;
 } mark_t;
 
+// Of the run's first `steps`, in FLOP of a leaf's forward pass: steps on labels alone are far shorter.
+static double work(const trainer_t *tr, long steps)
+{
+    double label = tape_flops(&tr->label.tape), whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
+    long warm = whole > 0 && tr->conf->train.label_warmup < steps ? tr->conf->train.label_warmup : steps;
+    return (double)warm * label + (double)(steps - warm) * whole;
+}
+
 static double eta(const trainer_t *tr, const mark_t *start)
 {
-    long done = tr->step - start->step;
-    return done > 0 ? (now() - start->time) / (double)done * (double)(tr->plan.steps - tr->step) : 0;
+    double before = work(tr, start->step), done = work(tr, tr->step), all = work(tr, tr->plan.steps);
+    return done > before ? (now() - start->time) / (done - before) * (all - done) : 0;
 }
 
 // A row of metrics.  Times are the slowest rank's, so that all ranks hold the same row.
