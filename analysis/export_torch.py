@@ -31,7 +31,6 @@ SETTINGS = {
     "model.norm.d": None,
     "model.norm.groups": "groups",
     "model.residuals": "residuals",
-    "model.output": "output",
     "attention.regions": "regions",
     "attention.half": "half",
     "attention.grid": None,
@@ -58,7 +57,6 @@ def settings(path, config):
         "model.localiser": dagan_f.LOCALISERS,
         "model.norm.dae": NORMS,
         "model.norm.g": NORMS,
-        "model.output": ("tanh", "linear"),
         "attention.mode": ("mask", "crop"),
     }
     for key, value in config.items():

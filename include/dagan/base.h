@@ -94,7 +94,6 @@ enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGIONS_MAX = 64, CONF_R
 
 typedef enum { GAN_MINIMAX, GAN_NONSATURATING, GAN_LSGAN, GAN_HINGE } gan_t;
 typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR } distance_t;
-typedef enum { OUTPUT_TANH, OUTPUT_LINEAR } output_t;
 typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
 typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
 typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
@@ -132,8 +131,8 @@ typedef struct {
         int batch, microbatch; // pairs per step over all ranks; pairs per leaf
         bool grow;
         scaling_t rate_scaling;
-        long label_warmup;     // first steps, on labels alone: of DAE, and of D1 with label_d
-        double rate_label;     // Adam step size in these steps, 0: rate_g, rate_d
+        long label_warmup;     // first steps that train DAE on labels alone
+        double rate_label;     // Adam step size in these steps, 0: rate_g
         double rate_g, rate_d; // Adam step sizes of DAE+G and of D
         double beta1, beta2;
         long warmup;  // steps of linear rise of the rates
@@ -153,7 +152,6 @@ typedef struct {
         char norm_dae[32], norm_g[32], norm_d[32];
         int norm_groups; // for norm `group`
         int residuals;   // residual blocks of G
-        output_t output; // what ends G
     } model;
     struct {
         int regions;
