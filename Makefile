@@ -175,7 +175,7 @@ tests: $(TEST)
 $B/bench/conv: $(wildcard analysis/bench/conv*.c)
 $B/bench/reduce: analysis/bench/reduce.c
 $B/bench/checkpoint: analysis/bench/checkpoint.c
-$B/bench/conv: BENCH_LIBS = $(shell echo '\#include <dnnl.h>' | $(CC) -E - >/dev/null 2>&1 && echo -ldnnl)
+$B/bench/conv: BENCH_LIBS = $(shell $(CC) -include dnnl.h -x c -E /dev/null >/dev/null 2>&1 && echo -ldnnl)
 $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,$@)
