@@ -233,13 +233,16 @@ TEST(rates_rise_hold_and_fall)
     for (size_t i = 0; i < sizeof e / sizeof *e; i++)
         EXPECT_NEAR(rate_at(&c, &p, 2e-4, e[i].step), 2e-4 * e[i].share, 1e-15);
 
-    c.train.label_warmup = 20; // of DAE and G
+    c.train.label_warmup = 20; // of DAE and D1 on labels alone
     c.train.rate_g = 1e-4;
     EXPECT_NEAR(rate_of_f(&c, &p, 15), 1e-4, 1e-15);
     c.train.rate_label = 1e-3;
     EXPECT_NEAR(rate_of_f(&c, &p, 4), 5e-4, 1e-15);
     EXPECT_NEAR(rate_of_f(&c, &p, 19), 1e-3, 1e-15);
     EXPECT_NEAR(rate_of_f(&c, &p, 20), 1e-4, 1e-15);
+    c.train.rate_d = 2e-4;
+    EXPECT_NEAR(rate_of_d(&c, &p, 19), 1e-3, 1e-15);
+    EXPECT_NEAR(rate_of_d(&c, &p, 20), 2e-4, 1e-15);
 
     c.train.warmup = 0; // without warm-up and decay
     c.train.decay = 1;

@@ -36,7 +36,7 @@ static void configure(char *const sets[])
 // What is to be injected: where, and when.
 typedef struct {
     const char *tensor; // a weight of this name, or NULL: a pixel of a leaf
-    int objective;      // STEP_G or STEP_D, for a leaf
+    int objective;      // STEP_*, for a leaf
     int leaf;           // of the whole batch
     long step;
     bool again; // in every later step, too
@@ -68,9 +68,9 @@ static void at_step(void *arg, trainer_t *tr)
 static void at_leaf(void *arg, trainer_t *tr, objective_t *o, int leaf)
 {
     fault_t *f = arg;
-    long step = o->step == STEP_D ? tr->d_step : tr->step;
+    long step = o->step & STEPS_OF_D ? tr->d_step : tr->step;
     if (f->tensor || o->step != f->objective || tr->plan.first_leaf + leaf != f->leaf) return;
-    if (step == f->step || (f->again && step > f->step)) o->x->x[7] = f->value;
+    if (step == f->step || (f->again && step > f->step)) o->x->x[numel(o->x->dim) / 2 + 7] = f->value; // of t
 }
 
 static char said[8192]; // on stderr, by rank 0
@@ -131,11 +131,14 @@ TEST(a_weight_that_is_not_finite_ends_the_run_and_is_named)
 
 TEST(a_leaf_that_is_not_finite_is_named_with_its_rank_and_rows)
 {
-    for (int d = 0; d < 2; d++)
+    static const int steps[] = { STEP_G, STEP_D, STEP_LABEL, STEP_LABEL_D };
+    for (int s = 0; s < 4; s++)
         for (int leaf = 0; leaf < 4; leaf += 3) {
-            char text[128];
-            fault_t f = { .objective = d ? STEP_D : STEP_G, .leaf = leaf, .step = 2, .value = NAN };
-            configure((char *[]){ (char *)"train.nonfinite=stop", NULL });
+            char text[128], *labels = (char *)(s < 2 ? "train.label_warmup=0" : "train.label_warmup=3");
+            fault_t f = { .objective = steps[s], .leaf = leaf, .step = 2, .value = NAN };
+            configure((char *[]){ (char *)"train.nonfinite=stop", (char *)"labels.eyes=0",
+                                  (char *)"loss.weights.label=1", (char *)"loss.weights.label_d=1", labels,
+                                  NULL });
             expect_status(run_with(&f), EXIT_RUN_FAILED);
             snprintf(text, sizeof text, " on rank %d on ", owner(leaf));
             expect_said("step 3: "); // relu takes NaN for 0: it may show in gradients alone

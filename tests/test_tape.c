@@ -77,6 +77,13 @@ static void close_case(case_t *e)
     params_free(&e->model.f);
 }
 
+static bool is_zero(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != 0) return false;
+    return true;
+}
+
 // New inputs, the same in every tape.
 static void fill(case_t *e, uint64_t seed)
 {
@@ -259,6 +266,45 @@ TEST(d1_learns_the_labels_of_targets_and_that_fakes_have_none)
     close_case(&e);
 }
 
+static bool begins(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+TEST(while_labels_are_learnt_alone_d1_sees_targets_and_moves_no_further_than_to_its_heads)
+{
+    case_t e;
+    open_case(&e, TOLD, STEP_LABEL_D);
+    learn(&e);
+    for (int i = 0; i < e.model.d.n_views; i++) {
+        const view_t *v = &e.model.d.view[i];
+        bool is_of_score =
+            begins(v->name, "d1.c2.") || begins(v->name, "d1.n2.") || begins(v->name, "d1.out.");
+        EXPECT(is_zero(e.model.d.g + v->offset, v->n) == is_of_score);
+    }
+    float told = *e.o.total->x;
+    fill(&e, 3);                                                        // as learn() does
+    for (size_t i = 0; i < numel(e.o.x->dim) / 2; i++) e.o.x->x[i] = 0; // s
+    tape_forward(&e.o.tape, 0, e.o.tape.n);
+    EXPECT(*e.o.total->x == told);
+    close_case(&e);
+}
+
+TEST(jitter_displaces_the_regions_of_d1)
+{
+    case_t e;
+    float told[2];
+    open_case_with(&e, TOLD, STEP_LABEL_D, "attention.jitter=0.5");
+    for (int far = 0; far < 2; far++) {
+        fill(&e, 3);
+        for (size_t i = 0; i < numel(e.o.jitter->dim); i++) e.o.jitter->x[i] = far ? 5 : 0;
+        tape_forward(&e.o.tape, 0, e.o.tape.n);
+        told[far] = *e.o.total->x;
+    }
+    EXPECT(told[0] != told[1]);
+    close_case(&e);
+}
+
 TEST(shared_memory_changes_no_bit)
 {
     for (int plain = 0; plain < 2; plain++) {
@@ -407,13 +453,6 @@ static void run(case_t *e)
     memset(e->model.d.g, 0, e->model.d.n * sizeof(float));
     tape_forward(&e->o.tape, 0, e->o.tape.n);
     tape_backward_start(&e->o.tape, 1);
-}
-
-static bool is_zero(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != 0) return false;
-    return true;
 }
 
 TEST(each_step_moves_its_own_networks_only)

@@ -131,8 +131,8 @@ typedef struct {
         int batch, microbatch; // pairs per step over all ranks; pairs per leaf
         bool grow;
         scaling_t rate_scaling;
-        long label_warmup;     // first steps that train DAE on labels alone
-        double rate_label;     // Adam step size in these steps, 0: rate_g
+        long label_warmup;     // first steps, on labels alone: of DAE, and of D1 with label_d
+        double rate_label;     // Adam step size in these steps, 0: rate_g, rate_d
         double rate_g, rate_d; // Adam step sizes of DAE+G and of D
         double beta1, beta2;
         long warmup;  // steps of linear rise of the rates

@@ -6,7 +6,8 @@
 
 // The kinds of model a loss belongs to, and the steps it takes part in.
 enum { KIND_DAGAN = 1, KIND_CYCLEGAN = 2, KIND_CLASSIFIER = 4 };
-enum { STEP_G = 1, STEP_D = 2, STEP_LABEL = 4 };
+enum { STEP_G = 1, STEP_D = 2, STEP_LABEL = 4, STEP_LABEL_D = 8 };
+enum { STEPS_OF_D = STEP_D | STEP_LABEL_D }; // those that train D1 and D2
 
 // The named quantities of one leaf of n pairs, as train/objective.c makes them.  What a step does not need is
 // NULL.

@@ -91,9 +91,9 @@ typedef struct {
 } disc_t;
 
 disc_t discriminator(const scope_t *s, var_t x);
-// D1's own attention, for labels: like dae(), but all regions share the map of their image.  A head on it
-// tells a target's class, or class number `classes`, a fake.
-dae_t discriminator_attention(const scope_t *s, const disc_t *d);
+// D1's own attention, for labels: like dae(), displaced by `jitter` as there, but all regions share the map
+// of their image.  A head on it tells a target's class, or class number `classes`, a fake.
+dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter);
 
 // The classifier of whole images that figures rest on: features (n, 1, 1, CLASSIFIER_FEATURES) for its heads.
 enum { CLASSIFIER_FEATURES = 128 };

@@ -26,7 +26,7 @@ typedef struct {
 
 // One step's tape for a leaf of n pairs: the wires it is made of and the loss terms it ends in.
 typedef struct {
-    int step; // STEP_G, STEP_D or STEP_LABEL
+    int step; // STEP_*
     int n;    // pairs
     tape_t tape;
     wires_t wires;
@@ -144,6 +144,7 @@ int plan_run(plan_run_t *p, const config_t *conf, int rank, int size);
 // Step sizes at a step: warm-up, linear decay, scaling.
 double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step);
 double rate_of_f(const config_t *conf, const plan_run_t *p, long step); // of DAE and G
+double rate_of_d(const config_t *conf, const plan_run_t *p, long step); // of D1 and D2
 
 // ---- metrics ---------------------------------------------------------------------------------------
 
@@ -242,7 +243,8 @@ struct trainer {
     struct best *best;       // what checkpoint.best needs, NULL: none
     double best_figure;      // the least so far, and its step
     long best_step;
-    objective_t g, d, label; // one leaf's tapes; label only with train.label_warmup
+    objective_t g, d;           // one leaf's tapes
+    objective_t label, label_d; // with train.label_warmup, of its steps
     side_t f_side, d_side;
     float *fakes;         // (my pairs, 2, H, W, 3): s', t' of this step
     uint8_t *reals[2];    // (my pairs, H, W, 3): s and t of the step whose gradients of D are under way
@@ -255,6 +257,7 @@ struct trainer {
     long step;                                  // steps done
     long gan_steps;                             // of them, steps that trained D
     long d_step;                                // the step whose gradients of D are under way
+    objective_t *d_of;                          // d or label_d, what they are of
     bool d_finite;                              // the last gradients of D were
     double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]
     int skipped;                                // steps in a row with gradients that are not finite

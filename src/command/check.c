@@ -14,8 +14,9 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
 {
     const params_t *f = &d->model.f, *dd = &d->model.d;
     double n = (double)(f->n + dd->n), float_bytes = sizeof(float);
-    double tapes = (double)(d->g.tape.arena_floats + d->label.tape.arena_floats + d->d.tape.arena_floats);
-    tapes += (double)(d->g.tape.form_floats + d->label.tape.form_floats + d->d.tape.form_floats);
+    const tape_t *tape[] = { &d->g.tape, &d->label.tape, &d->d.tape, &d->label_d.tape };
+    double tapes = 0;
+    for (int i = 0; i < 4; i++) tapes += (double)(tape[i]->arena_floats + tape[i]->form_floats);
     int levels = 0;
     for (int l = d->plan.my_leaves; l % 2 == 0; l /= 2) levels++;
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.

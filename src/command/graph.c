@@ -57,6 +57,7 @@ static int run(const comm_t *c, int argc, char **argv)
     if (!failed && c->rank == 0) {
         if (dry.guess[0]) printf("%s\n\n", dry.guess);
         print_tape("warm-up of DAE on labels", &dry.label.tape);
+        print_tape("warm-up of D1 on labels", &dry.label_d.tape);
         print_tape("generators, with DAE", &dry.g.tape);
         print_tape("discriminators", &dry.d.tape);
     }

@@ -33,19 +33,20 @@ int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
     if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
     find_classes(dry, c, conf);
     int leaf = conf->train.microbatch;
-    objective_t *const o[] = { &dry->g, &dry->label, &dry->d };
-    const int step[] = { STEP_G, STEP_LABEL, STEP_D };
-    for (int i = 0; i < 3; i++)
+    objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
+    const int step[] = { STEP_G, STEP_LABEL, STEP_D, STEP_LABEL_D };
+    for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i])) objective_build(o[i], &dry->model, step[i], leaf);
     params_alloc(&dry->model.f, 0, 0);
     params_alloc(&dry->model.d, 0, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i])) tape_plan(&o[i]->tape, o[i]->total);
     return 0;
 }
 
 void dry_free(dry_t *dry)
 {
+    objective_free(&dry->label_d);
     objective_free(&dry->d);
     objective_free(&dry->label);
     objective_free(&dry->g);

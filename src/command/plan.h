@@ -1,4 +1,4 @@
-// The three tapes of a configuration without images or ranks, for `check` and `graph`; private to command/.
+// The tapes of a configuration without images or ranks, for `check` and `graph`; private to command/.
 #ifndef DAGAN_COMMAND_PLAN_H
 #define DAGAN_COMMAND_PLAN_H
 
@@ -6,7 +6,7 @@
 
 typedef struct {
     model_t model;
-    objective_t g, d, label;
+    objective_t g, d, label, label_d;
     plan_run_t plan;
     char guess[2 * CONF_TEXT_MAX]; // on rank 0, what was assumed and why; empty where all is known
 } dry_t;

@@ -12,14 +12,14 @@ disc_t discriminator(const scope_t *s, var_t x)
     return (disc_t){ fine, x, conv_layer(s, "out", x, 1, 3, 1, 1, true, ACT_NONE) };
 }
 
-dae_t discriminator_attention(const scope_t *s, const disc_t *d)
+dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter)
 {
     const config_t *conf = s->conf;
     scope_t res = scope_in(s, "res"), loc = scope_in(s, "loc");
     dae_t z = { .features = residual(&res, d->fine) };
     z.instances = z.features;
-    if (conf->attention.regions)
-        z.centres = z.at =
-            localiser_of(conf)->build(&loc, z.features, conf->attention.regions, conf->data.size);
+    if (!conf->attention.regions) return z;
+    z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, conf->data.size);
+    z.at = jitter ? add(z.centres, jitter) : z.centres;
     return z;
 }

@@ -80,7 +80,7 @@ static void take_leaf(void *arg, const trainer_t *tr, const objective_t *o, int 
         var_t v = o->tape.node[i];
         if (is_wire(v)) take(d, tr, v->name, v, leaf, o->n);
     }
-    if (o->step == STEP_D) return;
+    if (o->step & STEPS_OF_D) return;
     take(d, tr, "/batch/s", o->wires.s, leaf, o->n);
     take(d, tr, "/batch/t", o->wires.t, leaf, o->n);
 }
@@ -163,7 +163,7 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_text(f, "/", "norm_g", c->model.norm_g) |
               array_put_text(f, "/", "norm_d", c->model.norm_d) |
               array_put_double(f, "/", "rate_g", rate_of_f(c, &tr->plan, tr->step - 1)) |
-              array_put_double(f, "/", "rate_d", rate_at(c, &tr->plan, c->train.rate_d, tr->step - 1)) |
+              array_put_double(f, "/", "rate_d", rate_of_d(c, &tr->plan, tr->step - 1)) |
               array_put_double(f, "/", "weight_gan_s", c->loss.weights.gan_s) |
               array_put_double(f, "/", "weight_gan_t", c->loss.weights.gan_t) |
               array_put_double(f, "/", "weight_cst", c->loss.weights.cst) |

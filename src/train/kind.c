@@ -39,7 +39,10 @@ int kind_translates(const config_t *conf, const char *path)
 bool kind_takes(const config_t *conf, int step)
 {
     int steps = kind_of(conf)->steps;
-    return steps & step && (step != STEP_LABEL || conf->train.label_warmup > 0 || !(steps & STEP_G));
+    bool warms_up = conf->train.label_warmup > 0 || !(steps & STEP_G); // a classifier does nothing else
+    if (step == STEP_LABEL) return steps & step && warms_up;
+    if (step == STEP_LABEL_D) return steps & step && warms_up && conf->loss.weights.label_d > 0;
+    return steps & step;
 }
 
 bool kind_has_loss(const config_t *conf, const loss_t *loss)
@@ -91,9 +94,9 @@ void objective_build(objective_t *o, model_t *m, int step, int n)
 {
     const config_t *conf = m->conf;
     *o = (objective_t){ .step = step, .n = n, .wires.conf = conf };
-    o->tape.name = step == STEP_D ? "D" : step == STEP_G ? "F" : "labels";
+    o->tape.name = step & STEPS_OF_D ? "D" : step == STEP_G ? "F" : "labels";
     o->x = tape_input(&o->tape, "x", (shape_t){ 2 * n, conf->data.size, conf->data.size, 3 });
-    bool tells = step != STEP_D || conf->loss.weights.label_d > 0;
+    bool tells = !(step & STEPS_OF_D) || conf->loss.weights.label_d > 0;
     for (int i = 0; i < conf->n_labels && tells; i++)
         o->wires.label[i] = tape_input(&o->tape, conf->labels[i].name, (shape_t){ 2 * n, 1, 1, 1 });
     kind_of(conf)->build(o, m);

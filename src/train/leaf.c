@@ -25,10 +25,11 @@ static void fill_labels(objective_t *o, const int16_t *of_s, const int16_t *of_t
 static void fill_images(trainer_t *tr, objective_t *o, int first)
 {
     const batch_t *b = tr->batch;
+    bool is_d = o->step & STEPS_OF_D;
+    const uint8_t *s = is_d ? tr->reals[0] : b->image_s, *t = is_d ? tr->reals[1] : b->image_t;
     size_t image = (size_t)tr->source.h * (size_t)tr->source.w * 3, n = (size_t)o->n;
-    pixels_to_float(o->x->x, b->image_s + (size_t)first * image, n * image);
-    pixels_to_float(o->x->x + n * image, b->image_t + (size_t)first * image, n * image);
-    fill_labels(o, b->label_s, b->label_t, first);
+    pixels_to_float(o->x->x, s + (size_t)first * image, n * image);
+    pixels_to_float(o->x->x + n * image, t + (size_t)first * image, n * image);
 }
 
 static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
@@ -37,14 +38,19 @@ static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
     memcpy(o->x->x, tr->fakes + 2 * (size_t)leaf * images, 2 * images * sizeof(float));
     pixels_to_float(o->wires.t->x, tr->reals[1] + (size_t)leaf * images, images);
     if (o->wires.s) pixels_to_float(o->wires.s->x, tr->reals[0] + (size_t)leaf * images, images);
-    fill_labels(o, tr->d_labels[0], tr->d_labels[1], leaf * o->n);
+}
+
+// D's gradients may be looked at again when the next step has begun.
+static long step_of(const trainer_t *tr, const objective_t *o)
+{
+    return o->step & STEPS_OF_D ? tr->d_step : tr->step;
 }
 
 // Every image that a discriminator sees gets numbers of its own, by step, sample of the batch and place.
 static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
 {
     const config_t *conf = tr->conf;
-    long step = o->step == STEP_D ? tr->d_step : tr->step;
+    long step = step_of(tr, o);
     for (int k = 0; k < o->n_augment; k++)
         for (int i = 0; i < o->augment[k]->dim.n; i++) {
             uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
@@ -62,7 +68,8 @@ static void fill_jitter(const trainer_t *tr, objective_t *o, int first)
     const config_t *conf = tr->conf;
     for (int i = 0; o->jitter && i < o->jitter->dim.n; i++) {
         uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
-        rng_t r = rng_at(leaf_seed(tr), STREAM_JITTER, (uint64_t)tr->step, sample * 2 + (uint64_t)(i / o->n));
+        rng_t r =
+            rng_at(leaf_seed(tr), STREAM_JITTER, (uint64_t)step_of(tr, o), sample * 2 + (uint64_t)(i / o->n));
         float *to = o->jitter->x + 2 * i * conf->attention.regions;
         for (int k = 0; k < 2 * conf->attention.regions; k++)
             to[k] = (float)(conf->attention.jitter * conf->attention.half.side[k / 2][k % 2]) *
@@ -77,6 +84,10 @@ void leaf_fill(trainer_t *tr, objective_t *o, int leaf)
         fill_fakes(tr, o, leaf);
     else
         fill_images(tr, o, first);
+    if (o->step & STEPS_OF_D)
+        fill_labels(o, tr->d_labels[0], tr->d_labels[1], first);
+    else
+        fill_labels(o, tr->batch->label_s, tr->batch->label_t, first);
     fill_augmentation(tr, o, first);
     fill_jitter(tr, o, first);
     if (tr->observer.filled) tr->observer.filled(tr->observer.arg, tr, o, leaf);
@@ -86,9 +97,9 @@ void leaf_text(char *text, size_t size, const trainer_t *tr, const objective_t *
 {
     size_t at = 0;
     for (int d = 0; d < 2; d++) {
-        const size_t *row = o->step == STEP_D ? tr->d_rows + d * tr->plan.my_leaves * o->n
-                            : d               ? tr->batch->row_t
-                                              : tr->batch->row_s;
+        const size_t *row = o->step & STEPS_OF_D ? tr->d_rows + d * tr->plan.my_leaves * o->n
+                            : d                  ? tr->batch->row_t
+                                                 : tr->batch->row_s;
         at += (size_t)snprintf(text + at, size - at, "%s rows", d ? ", target" : "source");
         for (int i = 0; i < o->n && at < size; i++)
             at += (size_t)snprintf(text + at, size - at, " %zu", row[leaf * o->n + i]);

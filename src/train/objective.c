@@ -18,19 +18,31 @@ static void tell_labels(const scope_t *s, const dae_t *z, const model_t *m, int 
     }
 }
 
-static void tell_labels_d(const scope_t *d1, const disc_t *d, const model_t *m, var_t logits[])
+static void tell_labels_d(const scope_t *d1, const disc_t *d, var_t jitter, const model_t *m, var_t logits[])
 {
     if (d1->conf->loss.weights.label_d == 0) return;
-    dae_t z = discriminator_attention(d1, d);
+    dae_t z = discriminator_attention(d1, d, jitter);
     tell_labels(d1, &z, m, 1, logits); // "a fake"
+}
+
+static void make_jitter(objective_t *o)
+{
+    const config_t *conf = o->wires.conf;
+    bool has_regions = conf->attention.regions && (!(o->step & STEPS_OF_D) || conf->loss.weights.label_d > 0);
+    if (has_regions && conf->attention.jitter > 0)
+        o->jitter = tape_input(&o->tape, "jitter", (shape_t){ 2 * o->n, 1, conf->attention.regions, 2 });
+}
+
+// Of n images from `first` on: of s, or of t.
+static var_t jitter_of(const objective_t *o, int first)
+{
+    return o->jitter ? rows(o->jitter, first, o->n) : NULL;
 }
 
 // DAE of s and t in one batch, and the labels it tells.
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 {
     const config_t *conf = w->conf;
-    if (conf->attention.jitter > 0 && conf->attention.regions)
-        o->jitter = tape_input(&o->tape, "jitter", (shape_t){ 2 * o->n, 1, conf->attention.regions, 2 });
     w->z = dae(&w->dae, o->x, o->jitter); // Eqs. 1 to 4
     if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, 0, w->logits);
 }
@@ -44,8 +56,7 @@ static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
     w->zt = dae_rows(&w->z, n, n);
     w->fs = tape_name(rows(fx, 0, n), "s_fake", true);
     w->ft = tape_name(rows(fx, n, n), "t_fake", true);
-    var_t jitter_s = o->jitter ? rows(o->jitter, 0, n) : NULL,
-          jitter_t = o->jitter ? rows(o->jitter, n, n) : NULL;
+    var_t jitter_s = jitter_of(o, 0), jitter_t = jitter_of(o, n);
     bool has_cst = conf->loss.weights.cst > 0, has_sym = conf->loss.weights.sym > 0;
     if (has_cst && has_sym) {
         dae_t zf = dae(&w->dae, fx, o->jitter); // Eqs. 5 and 6 compare with these
@@ -64,7 +75,7 @@ static void build_generator(objective_t *o, wires_t *w, const model_t *m, int n)
     }
     if (conf->loss.weights.gan_s > 0) {
         w->d1_fs = discriminator(&w->d1, objective_seen(o, w->fs, "augment_s_fake"));
-        tell_labels_d(&w->d1, &w->d1_fs, m, w->d1_label_fs);
+        tell_labels_d(&w->d1, &w->d1_fs, jitter_s, m, w->d1_label_fs);
     }
     if (conf->loss.weights.gan_t > 0)
         w->d2_ft = discriminator(&w->d2, objective_seen(o, w->ft, "augment_t_fake"));
@@ -78,13 +89,21 @@ static void build_discriminators(objective_t *o, wires_t *w, const model_t *m)
     if (conf->loss.weights.gan_s > 0) {
         var_t t = objective_seen(o, w->t, "augment_t1"), fs = objective_seen(o, w->fs, "augment_s_fake");
         objective_tell(&w->d1, t, fs, &w->d1_t, &w->d1_fs); // Eq. 7
-        tell_labels_d(&w->d1, &w->d1_t, m, w->d1_label_t);
-        tell_labels_d(&w->d1, &w->d1_fs, m, w->d1_label_fs);
+        tell_labels_d(&w->d1, &w->d1_t, jitter_of(o, o->n), m, w->d1_label_t);
+        tell_labels_d(&w->d1, &w->d1_fs, jitter_of(o, 0), m, w->d1_label_fs);
     }
     if (conf->loss.weights.gan_t > 0) {
         var_t t = objective_seen(o, w->t, "augment_t2"), ft = objective_seen(o, w->ft, "augment_t_fake");
         objective_tell(&w->d2, t, ft, &w->d2_t, &w->d2_ft); // Eq. 8
     }
+}
+
+// D1 learns labels while DAE does, of t alone: there are no fakes yet.
+static void build_label_d(objective_t *o, wires_t *w, const model_t *m)
+{
+    w->t = rows(o->x, o->n, o->n);
+    w->d1_t = discriminator(&w->d1, objective_seen(o, w->t, "augment_t1"));
+    tell_labels_d(&w->d1, &w->d1_t, jitter_of(o, o->n), m, w->d1_label_t);
 }
 
 static void name_instances(dae_t *z, const char *of)
@@ -116,8 +135,11 @@ static void build(objective_t *o, model_t *m)
     w->g = scope_new(t, &m->f, conf, "g", conf->model.norm_g);
     w->d1 = scope_new(t, &m->d, conf, "d1", conf->model.norm_d);
     w->d2 = scope_new(t, &m->d, conf, "d2", conf->model.norm_d);
-    w->d1.frozen = w->d2.frozen = o->step != STEP_D;
-    if (o->step == STEP_D) {
+    w->d1.frozen = w->d2.frozen = !(o->step & STEPS_OF_D);
+    make_jitter(o);
+    if (o->step == STEP_LABEL_D) {
+        build_label_d(o, w, m);
+    } else if (o->step == STEP_D) {
         w->fs = rows(o->x, 0, n);
         w->ft = rows(o->x, n, n);
         build_discriminators(o, w, m);
@@ -144,4 +166,5 @@ static void build_translator(translator_t *tr, model_t *m)
     tr->fx = tape_name(generator(&gen, &tr->z), "fx", true);
 }
 
-const kind_t kind_dagan = { "dagan", KIND_DAGAN, STEP_G | STEP_D | STEP_LABEL, build, build_translator };
+const kind_t kind_dagan = { "dagan", KIND_DAGAN, STEP_G | STEP_D | STEP_LABEL | STEP_LABEL_D, build,
+                            build_translator };

@@ -38,8 +38,18 @@ double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step
     return rate * p->rate_scale * rise * fall;
 }
 
-double rate_of_f(const config_t *conf, const plan_run_t *p, long step)
+static double rate_or_label(const config_t *conf, const plan_run_t *p, double rate, long step)
 {
     bool labels = step < conf->train.label_warmup && conf->train.rate_label > 0;
-    return rate_at(conf, p, labels ? conf->train.rate_label : conf->train.rate_g, step);
+    return rate_at(conf, p, labels ? conf->train.rate_label : rate, step);
+}
+
+double rate_of_f(const config_t *conf, const plan_run_t *p, long step)
+{
+    return rate_or_label(conf, p, conf->train.rate_g, step);
+}
+
+double rate_of_d(const config_t *conf, const plan_run_t *p, long step)
+{
+    return rate_or_label(conf, p, conf->train.rate_d, step);
 }

@@ -51,7 +51,8 @@ typedef struct {
 // Of the run's first `steps`, in FLOP of a leaf's forward pass: steps on labels alone are far shorter.
 static double work(const trainer_t *tr, long steps)
 {
-    double label = tape_flops(&tr->label.tape), whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
+    double label = tape_flops(&tr->label.tape) + tape_flops(&tr->label_d.tape),
+           whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
     long warm = whole > 0 && tr->conf->train.label_warmup < steps ? tr->conf->train.label_warmup : steps;
     return (double)warm * label + (double)(steps - warm) * whole;
 }
@@ -82,7 +83,7 @@ static void note_metrics(trainer_t *tr, mark_t *last)
     row[metrics_column(m, "wait_comm_s")] = worst[2] / steps;
     row[metrics_column(m, "peak_mib")] = peak_mib(tr->comm);
     row[metrics_column(m, "rate_g")] = rate_of_f(conf, &tr->plan, tr->step - 1);
-    row[metrics_column(m, "rate_d")] = rate_at(conf, &tr->plan, conf->train.rate_d, tr->step - 1);
+    row[metrics_column(m, "rate_d")] = rate_of_d(conf, &tr->plan, tr->step - 1);
     for (int i = 0; losses[i]; i++) {
         if (!kind_has_loss(conf, losses[i])) continue;
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
@@ -125,12 +126,14 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
     char parameters[256];
+    const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
+    size_t floats = 0;
+    for (int i = 0; i < 4; i++) floats += tape[i]->arena_floats;
     parameters_text(parameters, sizeof parameters, &tr->model);
     rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
     rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
-               (double)(tr->g.tape.arena_floats + tr->d.tape.arena_floats + tr->label.tape.arena_floats) * 4 /
-                   1048576);
+               (double)floats * 4 / 1048576);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps);
     rundir_say(r, "ranks on %s", machine);

@@ -192,12 +192,12 @@ const char *time_text(char *text, double seconds)
     return text;
 }
 
-// While DAE is trained on labels alone the other losses are 0 and say nothing.
+// While DAE and D1 learn labels alone the other losses are 0 and say nothing.
 static bool is_running(const trainer_t *tr, const char *loss)
 {
     for (int i = 0; losses[i]; i++)
         if (strcmp(losses[i]->name, loss) == 0)
-            return tr->step > tr->conf->train.label_warmup || losses[i]->steps & STEP_LABEL;
+            return tr->step > tr->conf->train.label_warmup || losses[i]->steps & (STEP_LABEL | STEP_LABEL_D);
     return false;
 }
 

@@ -51,9 +51,9 @@ static void add_sums(side_t *s, const objective_t *o)
 int side_sum(const char *loss, int step)
 {
     int slot = SUM_LOSSES;
-    bool is_d = step == STEP_D;
+    bool is_d = step & STEPS_OF_D;
     for (int i = 0; losses[i]; i++) {
-        if (((losses[i]->steps & STEP_D) != 0) != is_d) continue;
+        if (((losses[i]->steps & STEPS_OF_D) != 0) != is_d) continue;
         if (strcmp(losses[i]->name, loss) == 0) return slot;
         slot++;
     }

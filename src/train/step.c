@@ -71,7 +71,7 @@ static void keep_sums(trainer_t *tr, const side_t *s, int step)
 {
     for (int i = 0; losses[i]; i++)
         if (losses[i]->steps & step) tr->loss[i] = sum_of(s, tr, side_sum(losses[i]->name, step));
-    if (step != STEP_D) tr->accuracy = sum_of(s, tr, SUM_ACCURACY);
+    if (!(step & STEPS_OF_D)) tr->accuracy = sum_of(s, tr, SUM_ACCURACY);
 }
 
 static void finish_sum(trainer_t *tr, side_t *s, const char *part)
@@ -99,11 +99,13 @@ int trainer_settle(trainer_t *tr)
     side_t *s = &tr->d_side;
     if (!s->under_way) return 0;
     finish_sum(tr, s, "D");
-    keep_sums(tr, s, STEP_D);
-    tr->d_finite = apply(tr, s, rate_at(tr->conf, &tr->plan, tr->conf->train.rate_d, tr->d_step), ~0u);
+    bool is_warm = tr->d_of == &tr->label_d;
+    keep_sums(tr, s, tr->d_of->step);
+    unsigned nets = is_warm ? 1u : ~0u; // D1 is the first of its parameters
+    tr->d_finite = apply(tr, s, rate_of_d(tr->conf, &tr->plan, tr->d_step), nets);
     if (tr->d_finite) return 0;
-    int bad = nonfinite_meet(tr, &tr->d, s);
-    undo_pool(tr);
+    int bad = nonfinite_meet(tr, tr->d_of, s);
+    if (!is_warm) undo_pool(tr);
     return bad;
 }
 
@@ -169,12 +171,21 @@ static void keep_reals(trainer_t *tr)
     tr->d_step = tr->step;
 }
 
+static int label_leaf(trainer_t *tr, int leaf)
+{
+    objective_t *o = &tr->label;
+    leaf_fill(tr, o, leaf);
+    side_leaf(&tr->f_side, o, leaf, 0);
+    note_attention(tr, o, leaf);
+    return 0;
+}
+
 static void discriminator_leaf(trainer_t *tr, int leaf)
 {
-    objective_t *o = &tr->d;
+    objective_t *o = tr->d_of;
     size_t images = numel(o->wires.t->dim), image = images / (size_t)o->n;
     float *fs = tr->fakes + 2 * (size_t)leaf * images, *ft = fs + images;
-    for (int i = 0; i < o->n; i++)
+    for (int i = 0; i < o->n && o->step == STEP_D; i++)
         image_pool_exchange(&tr->pool, leaf_seed(tr), tr->gan_steps, leaf * o->n + i, fs + (size_t)i * image,
                             ft + (size_t)i * image);
     leaf_fill(tr, o, leaf);
@@ -190,21 +201,16 @@ int trainer_step(trainer_t *tr)
     tr->batch = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
     bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->conf->train.label_warmup);
-    objective_t *o = is_warm ? &tr->label : &tr->g;
+    objective_t *o = is_warm ? &tr->label : &tr->g, *d = is_warm ? &tr->label_d : &tr->d;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
     tr->model.f.g[tr->model.f.n + SUM_WRITING] = !checkpoint_is_over(tr);
 
-    for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) {
-        if (is_warm) {
-            leaf_fill(tr, o, leaf);
-            side_leaf(&tr->f_side, o, leaf, 0);
-            note_attention(tr, o, leaf);
-        } else if (generator_leaf(tr, leaf)) {
-            return -1;
-        }
-    }
-    if (!is_warm && tr->d.n_terms) {
+    for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++)
+        if (is_warm ? label_leaf(tr, leaf) : generator_leaf(tr, leaf)) return -1;
+    if (is_warm && trainer_settle(tr)) return -1;
+    if (d->n_terms) {
+        tr->d_of = d;
         keep_reals(tr);
         for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) discriminator_leaf(tr, leaf);
     }

@@ -62,9 +62,9 @@ static void build(trainer_t *tr, bool keeps_wires)
     model_t *m = &tr->model;
     int leaf = conf->train.microbatch;
     m->conf = conf;
-    objective_t *const o[] = { &tr->g, &tr->label, &tr->d };
-    const int step[] = { STEP_G, STEP_LABEL, STEP_D };
-    for (int i = 0; i < 3; i++)
+    objective_t *const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
+    const int step[] = { STEP_G, STEP_LABEL, STEP_D, STEP_LABEL_D };
+    for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i])) objective_build(o[i], m, step[i], leaf);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
@@ -72,9 +72,9 @@ static void build(trainer_t *tr, bool keeps_wires)
     params_share_average(&m->d);
     side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves);
     side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D", tr->plan.my_leaves);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i]))
-            plan_objective(tr, o[i], step[i] == STEP_D ? &tr->d_side : &tr->f_side, keeps_wires);
+            plan_objective(tr, o[i], step[i] & STEPS_OF_D ? &tr->d_side : &tr->f_side, keeps_wires);
     size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
     for (int i = 0; i < 2; i++) {
@@ -139,6 +139,7 @@ void trainer_free(trainer_t *tr)
     free(tr->fakes);
     side_free(&tr->d_side);
     side_free(&tr->f_side);
+    objective_free(&tr->label_d);
     objective_free(&tr->d);
     objective_free(&tr->label);
     objective_free(&tr->g);
