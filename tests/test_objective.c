@@ -1,0 +1,227 @@
+// ranks: 1
+// What each step's objective computes and whom it teaches.
+
+#include "objective.h"
+
+static bool is_zero(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != 0) return false;
+    return true;
+}
+
+static void learn(case_t *e)
+{
+    fill(e, 3);
+    tape_forward(&e->o.tape, 0, e->o.tape.n);
+    tape_backward_start(&e->o.tape, 1);
+    tape_backward_until(&e->o.tape, 0);
+}
+
+// How many views whose name begins with `prefix` learn the same from both; NULL: all.
+static int count_same(const params_t *a, const params_t *b, const char *prefix)
+{
+    int same = 0;
+    for (int i = 0; i < a->n_views; i++) {
+        const view_t *v = &a->view[i];
+        same += (!prefix || !strncmp(v->name, prefix, strlen(prefix))) &&
+                !memcmp(a->g + v->offset, b->g + v->offset, v->n * sizeof(float));
+    }
+    return same;
+}
+
+// Of a translation, by whom `key` names: it teaches G and DAE, but no head of either.
+static void expect_labels_teach(const char *key)
+{
+    case_t without, with;
+    char zero[64], one[64];
+    snprintf(zero, sizeof zero, "%s=0", key);
+    snprintf(one, sizeof one, "%s=1", key);
+    open_case_with(&without, TOLD, STEP_G, zero);
+    open_case_with(&with, TOLD, STEP_G, one);
+    learn(&without);
+    learn(&with);
+    EXPECT(with.model.f.n == without.model.f.n);
+    int same = count_same(&with.model.f, &without.model.f, NULL);
+    assert_int_equal(count_same(&with.model.f, &without.model.f, "dae.head."), 4); // weight and bias of two
+    EXPECT(with.model.f.n_views - same > 20);                                      // layers of G and DAE
+    for (size_t i = 0; i < with.model.d.n; i++) EXPECT(with.model.d.g[i] == 0);
+    close_case(&with);
+    close_case(&without);
+}
+
+TEST(the_labels_of_a_translation_teach_what_made_it_and_no_head)
+{
+    expect_labels_teach("loss.weights.label_fake");
+    expect_labels_teach("loss.weights.label_d");
+}
+
+// Its step has nothing else that knows of labels.
+TEST(d1_learns_the_labels_of_targets_and_that_fakes_have_none)
+{
+    case_t e, other;
+    open_case(&e, TOLD, STEP_D);
+    open_case(&other, TOLD, STEP_D);
+    learn(&e);
+    fill(&other, 3);
+    for (int i = 0; i < PAIRS; i++)
+        for (int k = 0; k < 2; k++) other.o.wires.label[k]->x[i] = 2; // of s, from which the fakes were made
+    tape_forward(&other.o.tape, 0, other.o.tape.n);
+    EXPECT(*other.o.total->x == *e.o.total->x);
+
+    double entropy = 0;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 2 * PAIRS; i++) {
+            bool is_fake = i >= PAIRS;
+            var_t told = is_fake ? e.o.wires.d1_label_fs[k] : e.o.wires.d1_label_t[k];
+            int right = is_fake ? 3 : (int)e.o.wires.label[k]->x[PAIRS + i], n = i % PAIRS;
+            double sum = 0;
+            assert_int_equal(told->dim.c, 4); // three classes, and none
+            for (int c = 0; c < 4; c++) sum += exp(told->x[n * 4 + c]);
+            if (right >= 0) entropy += (log(sum) - told->x[n * 4 + right]) / (2 * PAIRS);
+        }
+    bool found = false;
+    for (int i = 0; i < e.o.n_terms; i++) {
+        if (strcmp(e.o.term[i]->name, "d1_label")) continue;
+        found = true;
+        EXPECT_NEAR(*e.o.value[i]->x, entropy, 1e-6); // sums of few float32 of about 1
+    }
+    EXPECT(found);
+    close_case(&other);
+    close_case(&e);
+}
+
+static bool begins(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+TEST(while_labels_are_learnt_alone_d1_sees_targets_and_moves_no_further_than_to_its_heads)
+{
+    case_t e;
+    open_case(&e, TOLD, STEP_LABEL_D);
+    learn(&e);
+    for (int i = 0; i < e.model.d.n_views; i++) {
+        const view_t *v = &e.model.d.view[i];
+        bool is_of_score =
+            begins(v->name, "d1.c2.") || begins(v->name, "d1.n2.") || begins(v->name, "d1.out.");
+        EXPECT(is_zero(e.model.d.g + v->offset, v->n) == is_of_score);
+    }
+    float told = *e.o.total->x;
+    fill(&e, 3);                                                        // as learn() does
+    for (size_t i = 0; i < numel(e.o.x->dim) / 2; i++) e.o.x->x[i] = 0; // s
+    tape_forward(&e.o.tape, 0, e.o.tape.n);
+    EXPECT(*e.o.total->x == told);
+    close_case(&e);
+}
+
+TEST(jitter_displaces_the_regions_of_d1)
+{
+    case_t e;
+    float told[2];
+    open_case_with(&e, TOLD, STEP_LABEL_D, "attention.jitter=0.5");
+    for (int far = 0; far < 2; far++) {
+        fill(&e, 3);
+        for (size_t i = 0; i < numel(e.o.jitter->dim); i++) e.o.jitter->x[i] = far ? 5 : 0;
+        tape_forward(&e.o.tape, 0, e.o.tape.n);
+        told[far] = *e.o.total->x;
+    }
+    EXPECT(told[0] != told[1]);
+    close_case(&e);
+}
+
+static void mark(bool *used, const node_t *y)
+{
+    if (used[y->index]) return;
+    used[y->index] = true;
+    for (int k = 0; k < y->n_in; k++) mark(used, y->in[k]);
+}
+
+// With a term switched off, what only that term needs is not computed: every array leads to the total, to a
+// figure of the log, to the centres or to the fakes.
+static void expect_nothing_in_vain(const char *yaml, int step, const char *set)
+{
+    case_t e;
+    open_case_with(&e, yaml, step, set);
+    const wires_t *w = &e.o.wires;
+    bool *used = alloc((size_t)e.o.tape.n, sizeof *used);
+    const var_t ends[] = { e.o.total, w->label_accuracy, w->z.centres, w->fs, w->ft };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends[i]) mark(used, ends[i]);
+    for (int i = 0; i < e.o.tape.n; i++) {
+        const node_t *y = e.o.tape.node[i];
+        if (y->n_in && !y->op->is_view && !used[i])
+            fail_msg("%s: node %d, %s, leads nowhere", set ? set : "everything", i, y->op->name);
+    }
+    free(used);
+    close_case(&e);
+}
+
+static double flops_with(const char *set)
+{
+    case_t e;
+    open_case_with(&e, REFERENCE, STEP_G, set);
+    double flops = tape_flops(&e.o.tape);
+    close_case(&e);
+    return flops;
+}
+
+TEST(what_is_switched_off_is_not_computed)
+{
+    static const char *const off[] = { NULL,
+                                       "loss.weights.cst=0",
+                                       "loss.weights.sym=0",
+                                       "loss.weights.gan_t=0",
+                                       "loss.weights.gan_s=0",
+                                       "loss.weights.label=0" };
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
+        expect_nothing_in_vain(REFERENCE, STEP_G, off[i]);
+        expect_nothing_in_vain(REFERENCE, STEP_D, off[i]);
+        expect_nothing_in_vain(EVERYTHING, STEP_D, off[i]);
+        expect_nothing_in_vain(WHOLE, STEP_G, off[i]);
+        expect_nothing_in_vain(CYCLEGAN, STEP_G, off[i]);
+        expect_nothing_in_vain(CYCLEGAN, STEP_D, off[i]);
+    }
+    expect_nothing_in_vain(CYCLEGAN, STEP_G, "loss.weights.identity=0");
+    expect_nothing_in_vain(CYCLEGAN, STEP_G, "loss.weights.cycle=0");
+    // Each of L_cst and L_sym takes DAE of its own images only.
+    double all = flops_with(NULL), no_cst = flops_with("loss.weights.cst=0"),
+           no_sym = flops_with("loss.weights.sym=0");
+    case_t e;
+    open_case(&e, REFERENCE, STEP_G);
+    double dae_of_pair = 0;
+    for (int i = 0; i <= e.o.wires.z.instances->index; i++) {
+        const node_t *y = e.o.tape.node[i];
+        if (y->op->flops) dae_of_pair += y->op->flops(y);
+    }
+    close_case(&e);
+    EXPECT(dae_of_pair > 0 && all - no_cst == dae_of_pair / 2 && all - no_sym == dae_of_pair / 2);
+
+    open_case_with(&e, REFERENCE, STEP_D, "loss.weights.gan_t=0");
+    EXPECT(e.model.d.n_nets == 1); // no D2
+    close_case(&e);
+    open_case(&e, WHOLE, STEP_G);
+    for (int i = 0; i < e.model.f.n_views; i++) EXPECT(strncmp(e.model.f.view[i].name, "dae.loc", 7) != 0);
+    close_case(&e);
+}
+
+TEST(each_step_moves_its_own_networks_only)
+{
+    static const int steps[] = { STEP_G, STEP_D, STEP_LABEL };
+    for (int s = 0; s < 3; s++) {
+        case_t e;
+        open_case(&e, EVERYTHING, steps[s]);
+        fill(&e, 1);
+        run(&e);
+        tape_backward_until(&e.o.tape, 0);
+        params_t *mine = steps[s] == STEP_D ? &e.model.d : &e.model.f;
+        params_t *other = steps[s] == STEP_D ? &e.model.f : &e.model.d;
+        for (int i = 0; i < mine->n_nets; i++)
+            EXPECT(!is_zero(mine->g + mine->net[i].first, mine->net[i].end - mine->net[i].first));
+        EXPECT(is_zero(other->g, other->n));
+        for (int i = 0; i < e.o.tape.n; i++)
+            EXPECT(e.o.tape.node[i]->params != other || !e.o.tape.node[i]->g);
+        EXPECT(tape_final_at(&e.o.tape, other, 0, other->n) == e.o.tape.n);
+        close_case(&e);
+    }
+}
