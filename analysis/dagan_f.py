@@ -155,6 +155,7 @@ class Generator(nn.Module):
         self.u1, self.m1 = conv(4 * w, 2 * w, 3, before=kind), norm(kind, 2 * w, groups)
         self.u2, self.m2 = conv(2 * w, w, 3, before=kind), norm(kind, w, groups)
         self.out = conv(w, 3, 7)
+        self.range = s["range"]
 
     def forward(self, features, instances):
         x = functional.relu(self.nf(self.fuse(torch.cat([features, instances.flatten(1, 2)], 1))))
@@ -162,7 +163,7 @@ class Generator(nn.Module):
             x = block(x)
         for u, m in ((self.u1, self.m1), (self.u2, self.m2)):
             x = functional.relu(m(u(functional.interpolate(x, scale_factor=2, mode="nearest"))))
-        return torch.tanh(self.out(x))
+        return self.range * torch.tanh(self.out(x) / self.range)
 
 
 class F(nn.Module):

@@ -31,6 +31,7 @@ SETTINGS = {
     "model.norm.d": None,
     "model.norm.groups": "groups",
     "model.residuals": "residuals",
+    "model.range": "range",
     "attention.regions": "regions",
     "attention.half": "half",
     "attention.grid": None,

@@ -22,7 +22,8 @@ TEST(defaults_are_the_reference_job)
            c.train.beta2 == 0.999);
     EXPECT(c.train.ema == 0 && c.train.pool == 0 && c.train.batch == 8 && c.train.microbatch == 1);
     EXPECT(c.train.decay == 1 && c.train.clip == 0 && c.train.grow && c.train.rate_scaling == SCALING_SQRT);
-    EXPECT(c.model.width == 32 && c.model.residuals == 4 && c.comm.reduce == REDUCE_TREE);
+    EXPECT(c.model.width == 32 && c.model.residuals == 4 && c.model.range == 1 &&
+           c.comm.reduce == REDUCE_TREE);
     assert_string_equal(c.model.encoder, "resnet");
     assert_string_equal(c.model.localiser, "softargmax");
     assert_string_equal(c.model.norm_dae, "instance");

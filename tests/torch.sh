@@ -25,7 +25,7 @@ compare() {
 }
 compare crop
 compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2
-compare window --set attention.window=40 --set attention.sharpness=1 --set model.norm.dae=layer --set model.norm.g=none
+compare window --set model.range=1.75 --set attention.window=40 --set attention.sharpness=1 --set model.norm.dae=layer --set model.norm.g=none
 compare fc --set model.localiser=fc --set train.rate_g=0.0001 --set model.norm.groups=4 --set attention.half=7.5
 compare mask --set attention.mode=mask --set model.norm.g=instance --set model.residuals=2
 compare reference --set attention.mode=mask --set model.norm.dae=instance --set model.norm.g=instance --set model.residuals=4

@@ -152,6 +152,7 @@ typedef struct {
         char norm_dae[32], norm_g[32], norm_d[32];
         int norm_groups; // for norm `group`
         int residuals;   // residual blocks of G
+        double range;    // r of G's last step, r tanh(x / r)
     } model;
     struct {
         int regions;

@@ -5,7 +5,7 @@
 
 #include "dagan/base.h"
 
-typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY, ACT_TANH } act_t; // leaky: slope 0.2
+typedef enum { ACT_NONE, ACT_RELU, ACT_LEAKY } act_t; // leaky: slope 0.2
 
 // One update: m += c1 (g' - m), v += c2 (g'^2 - v), w -= step m / (root sqrt(v) + eps), ema = decay ema + (1
 // - decay) w, with g' = scale g.

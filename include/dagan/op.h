@@ -15,6 +15,7 @@ var_t upsample_conv(var_t x, var_t weight, var_t bias, int pad, act_t act);
 var_t norm(var_t x, var_t weight, var_t bias, int groups, act_t act);
 var_t add(var_t a, var_t b);
 var_t relu(var_t x);
+var_t soft_clamp(var_t x, double range); // range * tanh(x / range)
 // Images [first, first + n) of the batch: a view, costs nothing.
 var_t rows(var_t x, int first, int n);
 // The images of several batches in one, at most NODE_INPUTS_MAX of them.

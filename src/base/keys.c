@@ -53,6 +53,7 @@ const conf_key_t conf_keys[] = {
     { "model.norm.d",          TEXT(model.norm_d, NORMS, "instance"),             "norm in D1 and D2" },
     { "model.norm.groups",     INT(model.norm_groups, 1, 1024, "8"),              "groups of a group norm" },
     { "model.residuals",       INT(model.residuals, 0, 64, "4"),                  "residual blocks of G" },
+    { "model.range",           FLOAT(model.range, 1, 100, "1"),                   "G ends in range * tanh(x / range); with 1 it hardly learns any more where it is at full white or black" },
     { "attention.regions",     INT(attention.regions, 0, CONF_REGIONS_MAX, "4"),  "regions per image, N' of Eq. 1; 0: none, G sees E(X) alone" },
     { "attention.half",        SIDES(attention.half, 0.5, 512, "12"),             "half-sides w and h of Eq. 2 in pixels, of all regions or of each" },
     { "attention.grid",        SIDES(attention.grid, 1, 16, "1"),                 "parts of a region along x and y whose mean features its label heads read" },

@@ -12,7 +12,7 @@ static var_t decode(const scope_t *s, var_t x)
     }
     x = conv_norm(s, "u1", "m1", x, 2 * w, 3, UPSAMPLE, 1, ACT_RELU);
     x = conv_norm(s, "u2", "m2", x, w, 3, UPSAMPLE, 1, ACT_RELU);
-    return conv_layer(s, "out", x, 3, 7, 1, 3, true, ACT_TANH);
+    return soft_clamp(conv_layer(s, "out", x, 3, 7, 1, 3, true, ACT_NONE), s->conf->model.range);
 }
 
 var_t generator(const scope_t *s, const dae_t *z)

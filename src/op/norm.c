@@ -148,7 +148,7 @@ static var_t example(tape_t *t, int i)
     static const struct {
         int groups;
         act_t act;
-    } e[] = { { 6, ACT_NONE }, { 3, ACT_RELU }, { 1, ACT_LEAKY }, { 2, ACT_TANH } };
+    } e[] = { { 6, ACT_NONE }, { 3, ACT_RELU }, { 1, ACT_LEAKY } };
     if (i >= (int)(sizeof e / sizeof *e)) return NULL;
     var_t x = tape_variable(t, (shape_t){ 2, 9, 8, 6 });
     return norm(x, tape_variable(t, (shape_t){ 1, 1, 1, 6 }), tape_variable(t, (shape_t){ 1, 1, 1, 6 }),

@@ -1,7 +1,5 @@
 // Activations, sums and copies; the compiler vectorises these loops.
 
-#include <math.h>
-
 #include "isa.h"
 
 static const float LEAK = 0.2f;
@@ -19,9 +17,6 @@ void ISA_NAME(act_forward)(float *y, size_t pixels, size_t c, const float *bias,
     case ACT_LEAKY:
         for (size_t i = 0; i < n; i++) y[i] = y[i] > 0 ? y[i] : LEAK * y[i];
         break;
-    case ACT_TANH:
-        for (size_t i = 0; i < n; i++) y[i] = tanhf(y[i]);
-        break;
     }
 }
 
@@ -35,9 +30,6 @@ void ISA_NAME(act_backward)(float *g, const float *y, size_t n, act_t act)
         break;
     case ACT_LEAKY:
         for (size_t i = 0; i < n; i++) g[i] = y[i] > 0 ? g[i] : LEAK * g[i];
-        break;
-    case ACT_TANH:
-        for (size_t i = 0; i < n; i++) g[i] *= 1 - y[i] * y[i];
         break;
     }
 }

@@ -3,8 +3,6 @@
 // Up to BLOCK pixels are summed in float and blocks in double, which keeps the error of a 256x256 mean below
 // 1e-6 of its terms.
 
-#include <math.h>
-
 #include "isa.h"
 
 enum { BLOCK = 64, WIDE = 16 };
@@ -61,10 +59,6 @@ INLINE float after_act(float v, act_t act)
 // The gradient before the activation of v, which costs less to compute again than the output costs to read.
 INLINE float before_act(float g, float v, act_t act)
 {
-    if (act == ACT_TANH) {
-        float y = tanhf(v);
-        return g * (1 - y * y);
-    }
     return act == ACT_NONE || v > 0 ? g : act == ACT_RELU ? 0 : LEAK * g;
 }
 
@@ -91,7 +85,7 @@ INLINE void gradient_sums(const float *g, const float *x, size_t pixels, size_t 
     const float *offset = scale + c, *mean = offset + c;
     for (size_t p0 = 0; p0 < pixels; p0 += BLOCK) {
         size_t end = p0 + BLOCK < pixels ? p0 + BLOCK : pixels, j = 0;
-        for (; act != ACT_TANH && j + WIDE <= c; j += WIDE) {
+        for (; j + WIDE <= c; j += WIDE) {
             enum { N = WIDE / LANES };
             vec_t a[N] = { { 0 } }, b[N] = { { 0 } };
             for (size_t i = p0 * c + j; i < end * c; i += c)
@@ -136,7 +130,6 @@ INLINE void gradient(float *restrict gx, const float *restrict g, const float *r
     case ACT_NONE: call(ACT_NONE); break;   \
     case ACT_RELU: call(ACT_RELU); break;   \
     case ACT_LEAKY: call(ACT_LEAKY); break; \
-    case ACT_TANH: call(ACT_TANH); break;   \
     }
 
 // y = act(x * scale + offset).
@@ -146,7 +139,6 @@ void ISA_NAME(norm_apply)(float *y, const float *x, size_t pixels, size_t c, con
 #define CALL(a) apply(y, x, pixels, c, scale, offset, a)
     EACH_ACT(act, CALL)
 #undef CALL
-    if (act == ACT_TANH) ISA_NAME(act_forward)(y, pixels, c, NULL, act);
 }
 
 // Adds to s1[c] the sum of g', the gradient before the activation, and to s2[c] that of g' (x - mean).  k
