@@ -164,7 +164,7 @@ $(REGISTRY):
 $B/op/registry.o $B/net/registry.o $B/loss/registry.o $B/train/kind.o: $(REGISTRY)
 
 # Tests link everything but main.
-$B/tests/%: tests/%.c tests/test.h $(CORE)
+$B/tests/%: tests/%.c $(wildcard tests/*.h) $(CORE)
 	@mkdir -p $(@D)
 	$(call say,$@)
 	$(Q)$(CC) $(CFLAGS) $(WARN) -MMD -MP $(CPPFLAGS) -Itests $(LDFLAGS) -o $@ $< $(CORE) $(LDLIBS) $(shell pkg-config --libs cmocka)

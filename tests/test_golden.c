@@ -2,9 +2,7 @@
 // Networks, losses, gradients and ten steps are those of an independent program in PyTorch, whose numbers
 // golden/golden.h5 holds.  golden/README.md says how far rounding goes and why each tolerance is what it is.
 
-#include "test.h"
-
-#include <hdf5.h>
+#include "golden.h"
 
 #include "../src/train/side.h"
 
@@ -23,89 +21,16 @@ static const double GRAD_FLOOR = 1e-3;
 static const double TOL_AFTER = 0.1, TOL_AFTER10_F = 0.5, TOL_AFTER10_D = 0.25;
 static const char BLIND[] = "dae.loc.out.bias"; // Adam steps by its sign: not compared after a step
 
-enum { NAME = 256, STEPS = 10, WIRES = 14 };
+enum { STEPS = 10, WIRES = 14 };
 
 static const char *const wire[WIRES] = { "s_centres",   "t_centres",   "sf_centres",   "tf_centres",
                                          "s_instances", "t_instances", "sf_instances", "tf_instances",
                                          "s_fake",      "t_fake",      "d1_fake",      "d2_fake",
                                          "d1_real",     "d2_real" };
 
-static hid_t file;
 static struct {
     double loss, wire, grad, kink, after, after10_f, after10_d, loss10;
 } worst; // figures of all comparisons, printed at the end
-
-// ---- golden.h5 -------------------------------------------------------------------------------------
-
-static void open_file(void)
-{
-    if (!file) file = (hid_t)H5_OK(H5Fopen("tests/golden/golden.h5", H5F_ACC_RDONLY, H5P_DEFAULT));
-}
-
-// PREFIX/KIND/dae/enc/c0/weight for dae.enc.c0.weight.
-static const char *place(const char *prefix, const char *kind, const char *name)
-{
-    static char path[NAME];
-    int n = snprintf(path, sizeof path, "%s/%s/", prefix, kind);
-    for (; *name && n < NAME - 1; name++) path[n++] = *name == '.' ? '/' : *name;
-    path[n] = 0;
-    return path;
-}
-
-static bool exists(const char *path) // H5Lexists wants every group on the way to exist
-{
-    char part[NAME];
-    for (size_t i = 1; i <= strlen(path); i++) {
-        if (path[i] && path[i] != '/') continue;
-        snprintf(part, sizeof part, "%.*s", (int)i, path);
-        if (H5Lexists(file, part, H5P_DEFAULT) <= 0) return false;
-    }
-    return true;
-}
-
-static void read_data(void *to, hid_t type, size_t n, const char *path)
-{
-    hid_t d = (hid_t)H5_OK(H5Dopen2(file, path, H5P_DEFAULT)), space = H5Dget_space(d);
-    if ((size_t)H5Sget_simple_extent_npoints(space) != n)
-        fail_msg("%s holds %lld numbers, wanted %zu", path, (long long)H5Sget_simple_extent_npoints(space),
-                 n);
-    H5_OK(H5Dread(d, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to));
-    H5Sclose(space);
-    H5Dclose(d);
-}
-
-static float *read_floats(const char *path, size_t n)
-{
-    float *x = alloc(n, sizeof *x);
-    read_data(x, H5T_NATIVE_FLOAT, n, path);
-    return x;
-}
-
-static void read_attribute(const char *group, const char *key, hid_t type, void *value)
-{
-    hid_t a = (hid_t)H5_OK(H5Aopen_by_name(file, group, key, H5P_DEFAULT, H5P_DEFAULT));
-    H5_OK(H5Aread(a, type, value));
-    H5Aclose(a);
-}
-
-static double number(const char *group, const char *key)
-{
-    double value;
-    read_attribute(group, key, H5T_NATIVE_DOUBLE, &value);
-    return value;
-}
-
-static const char *word(const char *group, const char *key)
-{
-    static char text[8][32];
-    static int next;
-    char *value = text[next = (next + 1) % 8];
-    hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, sizeof text[0]);
-    read_attribute(group, key, type, value);
-    H5Tclose(type);
-    return value;
-}
 
 // ---- the job of a group ----------------------------------------------------------------------------
 
@@ -394,7 +319,7 @@ static herr_t check_case(hid_t group, const char *name, const H5L_info_t *info, 
 {
     (void)group, (void)info;
     int *n_cases = arg;
-    char at[NAME];
+    char at[PLACE_MAX];
     job_t j;
     snprintf(at, sizeof at, "/cases/%s", name);
     job_open(&j, at, 1);
