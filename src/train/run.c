@@ -1,18 +1,14 @@
 // The whole job: open, resume, step by step with log, samples and checkpoints, and the last word.
 
 #include <math.h>
-#include <omp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 
+#include "announce.h"
 #include "best.h"
 #include "dagan/kernel.h"
 #include "desync.h"
-#include "limit.h"
-#include "rundir.h"
+#include "pace.h"
 
 // A second SIGINT ends at once; the first signals only ask.
 static void on_signal(int signal_number)
@@ -33,70 +29,6 @@ static void catch_signals(void)
     CHECK(sigaction(SIGXFSZ, &a, NULL) == 0, "cannot ignore SIGXFSZ");
 }
 
-static double peak_mib(const comm_t *c)
-{
-    struct rusage u;
-    CHECK(getrusage(RUSAGE_SELF, &u) == 0, "getrusage");
-    double mib = (double)u.ru_maxrss / 1024;
-    comm_max(c, &mib, 1);
-    return mib;
-}
-
-// What has happened since the last log line.
-typedef struct {
-    long step;
-    double time;
-} mark_t;
-
-// Of the run's first `steps`, in FLOP of a leaf's forward pass: steps on labels alone are far shorter.
-static double work(const trainer_t *tr, long steps)
-{
-    double label = tape_flops(&tr->label.tape) + tape_flops(&tr->label_d.tape),
-           whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
-    long warm = whole > 0 && tr->conf->train.label_warmup < steps ? tr->conf->train.label_warmup : steps;
-    return (double)warm * label + (double)(steps - warm) * whole;
-}
-
-static double eta(const trainer_t *tr, const mark_t *start)
-{
-    double before = work(tr, start->step), done = work(tr, tr->step), all = work(tr, tr->plan.steps);
-    return done > before ? (now() - start->time) / (done - before) * (all - done) : 0;
-}
-
-// A row of metrics.  Times are the slowest rank's, so that all ranks hold the same row.
-static void note_metrics(trainer_t *tr, mark_t *last)
-{
-    const config_t *conf = tr->conf;
-    metrics_t *m = &tr->metrics;
-    double steps = (double)(tr->step - last->step), span = now() - last->time;
-    double worst[] = { span, tr->waited_data, tr->waited_comm, tr->stood };
-    char name[METRIC_NAME_MAX];
-    comm_max(tr->comm, worst, 4);
-    double *row = metrics_add(m);
-    row[metrics_column(m, "step")] = (double)tr->step;
-    row[metrics_column(m, "epoch")] =
-        floor((double)tr->step * tr->plan.batch / (double)(tr->source.n - tr->source.held_out));
-    row[metrics_column(m, "seconds")] = tr->seconds + now() - tr->began;
-    comm_max(tr->comm, &row[metrics_column(m, "seconds")], 1);
-    row[metrics_column(m, "pairs_per_s")] = steps * tr->plan.batch / worst[0];
-    row[metrics_column(m, "wait_data_s")] = worst[1] / steps;
-    row[metrics_column(m, "wait_comm_s")] = worst[2] / steps;
-    row[metrics_column(m, "peak_mib")] = peak_mib(tr->comm);
-    row[metrics_column(m, "rate_g")] = rate_of_f(conf, &tr->plan, tr->step - 1);
-    row[metrics_column(m, "rate_d")] = rate_of_d(conf, &tr->plan, tr->step - 1);
-    for (int i = 0; losses[i]; i++) {
-        if (!kind_has_loss(conf, losses[i])) continue;
-        snprintf(name, sizeof name, "loss_%s", losses[i]->name);
-        row[metrics_column(m, name)] = tr->loss[i];
-    }
-    if (conf->n_labels) row[metrics_column(m, "label_accuracy")] = tr->accuracy;
-    row[metrics_column(m, "norm_g")] = tr->f_side.norm;
-    row[metrics_column(m, "norm_d")] = tr->d_side.norm;
-    row[metrics_column(m, "checkpoint_s")] = worst[3];
-    *last = (mark_t){ tr->step, now() };
-    tr->waited_data = tr->waited_comm = tr->stood = 0;
-}
-
 // Ranks on different processors agree on the plainest kernels among them.  False if BLIS's still differ.
 static bool agree_kernels(const comm_t *c)
 {
@@ -106,61 +38,6 @@ static bool agree_kernels(const comm_t *c)
     comm_max(c, x, 3);
     kernel_take((int)-x[0]);
     return x[1] == -x[2];
-}
-
-// "dae 123, g 456, d1 789"
-static void parameters_text(char *text, size_t size, const model_t *m)
-{
-    const params_t *const sides[] = { &m->f, &m->d };
-    size_t at = 0;
-    for (int s = 0; s < 2; s++)
-        for (int i = 0; i < sides[s]->n_nets && at < size; i++) {
-            const net_t *net = &sides[s]->net[i];
-            at += (size_t)snprintf(text + at, size - at, "%s%s %zu", at ? ", " : "", net->name,
-                                   net->end - net->first);
-        }
-}
-
-static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
-{
-    const plan_run_t *p = &tr->plan;
-    const config_t *conf = tr->conf;
-    char parameters[256];
-    const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
-    size_t floats = 0;
-    for (int i = 0; i < 4; i++) floats += tape[i]->arena_floats;
-    parameters_text(parameters, sizeof parameters, &tr->model);
-    rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
-               tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
-    rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
-               (double)floats * 4 / 1048576);
-    rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
-               p->leaves, conf->train.microbatch, p->steps);
-    rundir_say(r, "ranks on %s", machine);
-    rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
-               omp_get_max_threads() > 1 ? "s" : "", kernel_text());
-    if (!r->same_kernels)
-        rundir_say(r, "ranks run on different processors: the bits are this run's own (BLIS_ARCH_TYPE can "
-                      "make them alike)");
-    if (p->grown)
-        rundir_say(r, "batch grown from %d to %d for %d ranks: %ld steps see as many pairs, rates x %.3g",
-                   conf->train.batch, p->batch, tr->comm->size, p->steps, p->rate_scale);
-    if (!p->is_invariant)
-        rundir_say(r,
-                   "with %d ranks and %d leaves%s the bits are this run's own: repeatable, but not those of "
-                   "1, 2, 4, ... "
-                   "ranks",
-                   tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
-    if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
-}
-
-static void say_limit(rundir_t *r, const limit_t *l)
-{
-    char left[TIME_TEXT];
-    if (!isinf(l->end))
-        rundir_say(r, "time limit in %s, from %s", time_text(left, l->end - now()), l->source);
-    else if (l->source[0])
-        rundir_say(r, "no time limit: %s", l->source);
 }
 
 static bool is_due(long every, long step)
@@ -281,26 +158,6 @@ static void say_line(void *r, const char *line)
     rundir_say(r, "%s", line);
 }
 
-static int finish(const trainer_t *tr, rundir_t *r, const limit_t *l, int status)
-{
-    if (tr->comm->rank) return status;
-    const char *dir = tr->conf->run.dir;
-    char took[TIME_TEXT], why[2 * TIME_TEXT + LIMIT_SOURCE] = " on request";
-    if (l->is_near)
-        snprintf(why, sizeof why, ", %s before the limit of %s", time_text(took, l->end - now()), l->source);
-    if (status == EXIT_REQUEUE)
-        rundir_say(r, "stopped after step %ld%s; the same command continues", tr->step, why);
-    if (status == EXIT_DONE) {
-        rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
-        if (tr->translator.x) rundir_say(r, "pictures  %s/samples/", dir);
-        rundir_say(r, "numbers   %s/metrics.csv", dir);
-        rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
-        if (tr->translator.x)
-            rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
-    }
-    return status;
-}
-
 int train_run(const comm_t *c, const config_t *conf, const train_t *how)
 {
     trainer_t *tr = alloc(1, sizeof *tr);
@@ -323,9 +180,8 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     if (comm_agree(c, bad, error_text())) goto out;
     machine_text(machine, sizeof machine, c);
     if (c->rank == 0) {
-        say_plan(&r, tr, machine, found);
         limit_find(&limit, conf, began);
-        say_limit(&r, &limit);
+        announce_begin(&r, tr, &limit, machine, found);
     }
     tr->observer = how->observer;
     // Something to go back to.
@@ -339,7 +195,8 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     int end = loop(tr, &r, &limit);
     if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
     if (end == 0 && !(kind_of(conf)->steps & STEP_G)) judge_say(tr, say_line, &r);
-    status = finish(tr, &r, &limit, end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE);
+    status = end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE;
+    if (c->rank == 0) announce_end(&r, tr, &limit, status);
 out:
     rundir_close(&r);
     trainer_free(tr);

@@ -16,11 +16,6 @@ typedef struct {
     size_t n, bytes;
 } sheet_t;
 
-int samples_cell(int size)
-{
-    return size * SCALE + GAP;
-}
-
 static void translate_one(trainer_t *tr, sheet_t *s, size_t i)
 {
     size_t half = s->n / 2;

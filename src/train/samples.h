@@ -8,7 +8,11 @@
 enum { SAMPLES_SCALE = 2, SAMPLES_GAP = 4 };
 
 // Pixels from one cell to the next for images of `size`.
-int samples_cell(int size);
+static inline int samples_cell(int size)
+{
+    return size * SAMPLES_SCALE + SAMPLES_GAP;
+}
+
 // samples/progress.png from the pictures of samples/ up to `step`.  Rank 0; 0, or -1 after fail().
 int progress_write(const char *dir, int size, long step);
 
