@@ -38,11 +38,23 @@ expect "3 ranks say that their bits are their own" says "$T/three/log.txt" "3 ra
 expect "3 ranks come close to one" same "$T/np1/$END" "$T/three/$END" --only ^/weights/ --close 1e-3
 expect "2 ranks say no such thing" bash -c "! grep -q 'own' '$T/np2/log.txt'"
 
-train 4 "$T/grown" --set train.batch=2 --set train.rate_scaling=none
-train 1 "$T/asked" --set train.batch=4 --set train.steps=2
+GROWN=(--set train.batch=2 --set train.steps=6 --set train.label_warmup=2 --set train.ema=0.5 --set train.rate_scaling=none
+    --set checkpoint.every=2)
+train 4 "$T/grown" "${GROWN[@]}"
+train 1 "$T/asked" --set train.batch=4 --set train.steps=3 --set train.label_warmup=1 --set train.warmup=1 \
+    --set train.ema=0.25
 expect "more ranks than leaves: the batch grows and the log says so" \
-    says "$T/grown/log.txt" "batch grown from 2 to 4 for 4 ranks: 2 steps see as many pairs, rates x 1$"
-expect "a grown batch is the batch one could have asked for" same "$T/grown/ckpt-00000002.h5" "$T/asked/ckpt-00000002.h5"
+    says "$T/grown/log.txt" "batch grown from 2 to 4 for 4 ranks: 3 steps see as many pairs, rates x 1$"
+expect "the warm-up on labels shrinks with it" says "$T/grown/log.txt" "3 steps, the first 1 on labels alone"
+expect "a grown batch is the batch one could have asked for" same "$T/grown/ckpt-00000003.h5" "$T/asked/ckpt-00000003.h5"
+train 2 "$T/fewer" "${GROWN[@]}" --resume "$T/grown/ckpt-00000002.h5"
+expect "a run that began with a grown batch keeps it on fewer ranks" \
+    same "$T/grown/ckpt-00000003.h5" "$T/fewer/ckpt-00000003.h5"
+expect "and says so" says "$T/fewer/log.txt" "batch grown from 2 to 4 when the run began"
+train 8 "$T/more" "${GROWN[@]}" --resume "$T/grown/ckpt-00000002.h5"
+expect "it grows no further: status 1" status_is 1 $?
+expect "it grows no further: what is wanted is said" \
+    says "$T/more.err" "the run to go on has 4 pairs per step, found 8 ranks, wanted at most 4"
 train 4 "$T/refused" --set train.batch=2 --set train.grow=false
 expect "train.grow false: status 1" status_is 1 $?
 expect "train.grow false: what is wanted is said" says "$T/refused.err" "train.batch: found 2, wanted at least 4.*train.grow is false"

@@ -154,7 +154,7 @@ static config_t conf_of(const char *train)
 static plan_run_t plan_of(const config_t *c, int size)
 {
     plan_run_t p;
-    if (plan_run(&p, c, 0, size)) fail_msg("%s", error_text());
+    if (plan_run(&p, c, 0, size, (begun_t){ 0 })) fail_msg("%s", error_text());
     return p;
 }
 
@@ -164,7 +164,7 @@ TEST(leaves_are_spread_in_order_and_each_belongs_to_one_rank)
     for (int size = 1; size <= 12; size++)
         for (int rank = 0, next = 0; rank < size; rank++) {
             plan_run_t p;
-            assert_int_equal(plan_run(&p, &c, rank, size), 0);
+            assert_int_equal(plan_run(&p, &c, rank, size, (begun_t){ 0 }), 0);
             assert_int_equal(p.leaves, 12);
             assert_int_equal(p.first_leaf, next);
             EXPECT(p.my_leaves >= 1);
@@ -202,12 +202,44 @@ TEST(more_ranks_than_leaves_grow_the_batch_and_see_as_many_pairs)
     }
 }
 
+TEST(a_grown_batch_shrinks_what_is_counted_in_steps_to_as_many_pairs)
+{
+    config_t c = conf_of("steps: 20000, batch: 4, label_warmup: 4000, warmup: 100, ema: 0.5");
+    plan_run_t p = plan_of(&c, 64); // 16 times the batch
+    assert_int_equal(p.steps, 1250);
+    assert_int_equal(p.label_warmup, 250);
+    assert_int_equal(p.warmup, 7); // 400 pairs
+    EXPECT_NEAR(p.ema, pow(0.5, 16), 1e-15);
+    EXPECT_NEAR(rate_at(&c, &p, 1, 0), p.rate_scale / 7, 1e-15);
+    p = plan_of(&c, 4);
+    EXPECT(p.steps == 20000 && p.label_warmup == 4000 && p.warmup == 100 && p.ema == 0.5);
+}
+
+TEST(a_run_that_goes_on_keeps_the_batch_that_it_began_with)
+{
+    config_t c = conf_of("steps: 1600, batch: 4, microbatch: 2");
+    plan_run_t p, grown = plan_of(&c, 8);
+    assert_int_equal(grown.batch, 16);
+    for (int size = 1; size <= 8; size++) {
+        assert_int_equal(plan_run(&p, &c, 0, size, (begun_t){ 16, true }), 0);
+        EXPECT(p.batch == 16 && p.grown && p.steps == 400 && p.rate_scale == grown.rate_scale);
+        EXPECT(p.is_invariant == (size == 1 || size == 2 || size == 4 || size == 8));
+    }
+    assert_int_equal(plan_run(&p, &c, 0, 9, (begun_t){ 16, true }), -1);
+    EXPECT(strstr(error_text(), "the run to go on has 16 pairs per step, found 9 ranks, wanted at most 8"));
+    assert_int_equal(plan_run(&p, &c, 0, 3, (begun_t){ 4, false }), -1);
+    EXPECT(strstr(error_text(), "has 4 pairs per step, found 3 ranks, wanted at most 2"));
+    // Another batch that was asked for is the user's business.
+    assert_int_equal(plan_run(&p, &c, 0, 2, (begun_t){ 32, false }), 0);
+    EXPECT(p.batch == 4 && !p.grown);
+}
+
 TEST(a_batch_that_must_not_grow_is_a_mistake_that_says_what_is_wanted)
 {
     config_t c = conf_of("steps: 10, batch: 8, microbatch: 2, grow: false");
     plan_run_t p;
-    assert_int_equal(plan_run(&p, &c, 0, 4), 0);
-    assert_int_equal(plan_run(&p, &c, 0, 5), -1);
+    assert_int_equal(plan_run(&p, &c, 0, 4, (begun_t){ 0 }), 0);
+    assert_int_equal(plan_run(&p, &c, 0, 5, (begun_t){ 0 }), -1);
     EXPECT(strstr(error_text(), "train.batch: found 8, wanted at least 10"));
 }
 
@@ -233,7 +265,7 @@ TEST(rates_rise_hold_and_fall)
     for (size_t i = 0; i < sizeof e / sizeof *e; i++)
         EXPECT_NEAR(rate_at(&c, &p, 2e-4, e[i].step), 2e-4 * e[i].share, 1e-15);
 
-    c.train.label_warmup = 20; // of DAE and D1 on labels alone
+    p.label_warmup = 20; // of DAE and D1 on labels alone
     c.train.rate_g = 1e-4;
     EXPECT_NEAR(rate_of_f(&c, &p, 15), 1e-4, 1e-15);
     c.train.rate_label = 1e-3;
@@ -244,7 +276,7 @@ TEST(rates_rise_hold_and_fall)
     EXPECT_NEAR(rate_of_d(&c, &p, 19), 1e-3, 1e-15);
     EXPECT_NEAR(rate_of_d(&c, &p, 20), 2e-4, 1e-15);
 
-    c.train.warmup = 0; // without warm-up and decay
+    p.warmup = 0; // without warm-up and decay
     c.train.decay = 1;
     for (long step = 0; step < 100; step++) EXPECT_NEAR(rate_at(&c, &p, 2e-4, step), 2e-4, 1e-15);
     p.rate_scale = 4;

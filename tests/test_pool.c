@@ -45,7 +45,7 @@ static void run(seen_t seen, const config_t *c, int size)
     for (int rank = 0; rank < size; rank++) {
         plan_run_t plan;
         image_pool_t p;
-        assert_int_equal(plan_run(&plan, c, rank, size), 0);
+        assert_int_equal(plan_run(&plan, c, rank, size, (begun_t){ 0 }), 0);
         image_pool_init(&p, c, &plan);
         for (long step = 0; step < STEPS; step++)
             for (int i = 0; i < p.samples; i++) {

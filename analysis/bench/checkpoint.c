@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     CHECK(rounds >= 1 && rounds <= ROUNDS_MAX,
           "usage: mpirun -np N checkpoint DIR ROUNDS CONFIG [KEY=VALUE]...");
     CHECK(!kernel_init() && !config_load(&conf, argv[3], argv + 4, argc - 4), "%s", error_text());
-    CHECK(!trainer_init(&tr, &c, &conf, false), "no trainer");
+    CHECK(!trainer_init(&tr, &c, &conf, (begun_t){ 0 }, false), "no trainer");
     race(&tr, argv[1], rounds);
     trainer_free(&tr);
     comm_free(&c);

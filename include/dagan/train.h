@@ -131,16 +131,24 @@ double gradient_norm(const params_t *p);
 
 // ---- the plan of a run -----------------------------------------------------------------------------
 
+// Where the batch grows, whatever the configuration counts in steps shrinks to as many pairs.
 typedef struct {
     int batch, leaves; // over all ranks, after growth
     int first_leaf, my_leaves;
-    long steps;
-    double rate_scale;
+    long steps, label_warmup, warmup;
+    double rate_scale, ema;
     bool grown, is_invariant; // batch grew; bits do not depend on the number of ranks
 } plan_run_t;
 
-// 0, or -1 after fail().
-int plan_run(plan_run_t *p, const config_t *conf, int rank, int size);
+// What a run that is to go on was begun with: its pairs per step, 0 for a new run, and whether they had grown.
+typedef struct {
+    int batch;
+    bool grown;
+} begun_t;
+
+// A run that goes on keeps a batch that had grown, on however few ranks, and grows no further.  0, or -1
+// after fail().
+int plan_run(plan_run_t *p, const config_t *conf, int rank, int size, begun_t begun);
 // Step sizes at a step: warm-up, linear decay, scaling.
 double rate_at(const config_t *conf, const plan_run_t *p, double rate, long step);
 double rate_of_f(const config_t *conf, const plan_run_t *p, long step); // of DAE and G
@@ -273,9 +281,9 @@ struct trainer {
     bool stop;       // agreed by all ranks: write a checkpoint and leave
 };
 
-// Opens data, builds tapes, allocates everything; with keeps_wires all named wires stay readable for an
+// Opens data, builds tapes, allocates everything for a new run or one to go on; with keeps_wires all named wires stay readable for an
 // observer. Collective; 0, or -1 after the message was printed.
-int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires);
+int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires);
 void trainer_free(trainer_t *tr);
 // One step.  0, or -1 after fail() where a non-finite run must end.  Collective.
 int trainer_step(trainer_t *tr);
@@ -310,6 +318,9 @@ int checkpoint_clean(const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
+// What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there is
+// none, or none that can be read.  Collective.
+begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path);
 // Reads the configuration of a checkpoint, then its averaged weights and step: translate needs no more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);

@@ -30,7 +30,7 @@ static void find_classes(dry_t *dry, const comm_t *c, const config_t *conf)
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
 {
     *dry = (dry_t){ .model.conf = conf };
-    if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size)) return -1;
+    if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size, (begun_t){ 0 })) return -1;
     find_classes(dry, c, conf);
     int leaf = conf->train.microbatch;
     objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 
 #include "dagan/kernel.h"
 
@@ -24,7 +25,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
 {
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
-    char parameters[256];
+    char parameters[256], labels[64] = "", when[64] = "when the run began";
     const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
     size_t floats = 0;
     for (int i = 0; i < 4; i++) floats += tape[i]->arena_floats;
@@ -33,17 +34,21 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
     rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
                (double)floats * 4 / 1048576);
-    rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps", tr->comm->size, p->batch,
-               p->leaves, conf->train.microbatch, p->steps);
+    if (tr->label.n && tr->g.n)
+        snprintf(labels, sizeof labels, ", the first %ld on labels alone", p->label_warmup);
+    rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps%s", tr->comm->size, p->batch,
+               p->leaves, conf->train.microbatch, p->steps, labels);
     rundir_say(r, "ranks on %s", machine);
     rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
                omp_get_max_threads() > 1 ? "s" : "", kernel_text());
     if (!r->same_kernels)
         rundir_say(r, "ranks run on different processors: the bits are this run's own (BLIS_ARCH_TYPE can "
                       "make them alike)");
+    if (p->batch == tr->comm->size * conf->train.microbatch)
+        snprintf(when, sizeof when, "for %d ranks", tr->comm->size);
     if (p->grown)
-        rundir_say(r, "batch grown from %d to %d for %d ranks: %ld steps see as many pairs, rates x %.3g",
-                   conf->train.batch, p->batch, tr->comm->size, p->steps, p->rate_scale);
+        rundir_say(r, "batch grown from %d to %d %s: %ld steps see as many pairs, rates x %.3g",
+                   conf->train.batch, p->batch, when, p->steps, p->rate_scale);
     if (!p->is_invariant)
         rundir_say(r,
                    "with %d ranks and %d leaves%s the bits are this run's own: repeatable, but not those of "

@@ -10,6 +10,7 @@
 enum { VERSION = 2 }; // of what its configuration and its weights mean
 // Whatever a file says: the run behind it ends before train.pairs' largest value.
 static const int64_t STEPS_MAX = 1000000000000;
+enum { BATCH_MAX = 1 << 24 };
 static const char FORMAT[] = "dagan-checkpoint";
 
 // A pass over everything in the file, into it or out of it: each part is named once for both.
@@ -218,7 +219,8 @@ static int put_attributes(const array_file_t *f, const void *trainer)
     char *yaml = config_yaml(conf), regions[CONF_TEXT_MAX];
     labels_text(regions, sizeof regions, conf);
     int bad = array_put_text(f, "/", "format", FORMAT) | array_put_long(f, "/", "version", VERSION) |
-              array_put_long(f, "/", "step", tr->step) |
+              array_put_long(f, "/", "step", tr->step) | array_put_long(f, "/", "steps", tr->plan.steps) |
+              array_put_long(f, "/", "batch", tr->plan.batch) |
               array_put_long(f, "/", "epoch",
                              tr->step * tr->plan.batch / (long)(tr->source.n - tr->source.held_out)) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
@@ -276,21 +278,41 @@ int checkpoint_load(trainer_t *tr, const char *path)
     return p.bad;
 }
 
-int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
+// Of all ranks, 0 on each, or on some -1 after fail().
+static int read_config(const comm_t *c, const char *path, config_t *conf, long *batch)
 {
     array_file_t f;
     char *yaml = NULL;
-    if (comm_agree(c, hdf5_inspect(c, path, "/"), error_text())) return -1;
-    int bad = array_open(&f, c, path);
-    if (comm_agree(c, bad, error_text())) {
+    int bad = hdf5_inspect(c, path, "/");
+    if (comm_any(c, bad)) return bad;
+    bad = array_open(&f, c, path);
+    if (comm_any(c, bad)) {
         array_close(&f);
-        return -1;
+        return bad;
     }
     bad = check_format(&f) || array_get_text(&f, "/", "config", &yaml) ||
-          config_parse(conf, path, yaml, strlen(yaml), NULL, 0);
+          config_parse(conf, path, yaml, strlen(yaml), NULL, 0) ||
+          (batch && array_get_long(&f, "/", "batch", batch));
     free(yaml);
-    bad |= array_close(&f);
-    return comm_agree(c, bad, error_text()) ? -1 : 0;
+    return bad | array_close(&f);
+}
+
+int checkpoint_config(const comm_t *c, const char *path, config_t *conf)
+{
+    return comm_agree(c, read_config(c, path, conf, NULL), error_text()) ? -1 : 0;
+}
+
+int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun)
+{
+    config_t *conf = alloc(1, sizeof *conf);
+    long batch = 0;
+    int bad = read_config(c, path, conf, &batch);
+    int leaf = conf->train.microbatch;
+    if (!bad && (batch < leaf || batch % leaf || batch > BATCH_MAX))
+        bad = fail("%s: batch is %ld, wanted a multiple of %d up to %d", path, batch, leaf, BATCH_MAX);
+    if (!bad) *begun = (begun_t){ (int)batch, batch > conf->train.batch };
+    free(conf);
+    return bad;
 }
 
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step)

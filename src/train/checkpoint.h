@@ -10,5 +10,7 @@
 int checkpoint_lay_out(trainer_t *tr, save_t *save);
 // Collective; 0 on all ranks, or -1 on some, after fail().
 int checkpoint_load(trainer_t *tr, const char *path);
+// With how many pairs per step the run of a checkpoint was begun.  As checkpoint_load.
+int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun);
 
 #endif

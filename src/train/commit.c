@@ -209,18 +209,31 @@ int checkpoint_write_best(trainer_t *tr, const char *dir)
 
 // ---- resume -----------------------------------------------------------------------------------------
 
+// The checkpoints of `dir` as rank 0 sees them: their number on every rank, 0 also where it sees no folder.
+static int list_on_all(const comm_t *c, const char *dir, struct dirent ***names)
+{
+    int n = 0;
+    *names = NULL;
+    if (c->rank == 0 && access(dir, F_OK) == 0) n = list(dir, names);
+    comm_bcast(c, &n, sizeof n, 0);
+    return n;
+}
+
+static void path_on_all(const comm_t *c, char path[PATH_TEXT], const char *dir, struct dirent **names, int i)
+{
+    if (c->rank == 0) snprintf(path, PATH_TEXT, "%s/%s", dir, names[i]->d_name);
+    comm_bcast(c, path, PATH_TEXT, 0);
+}
+
 static int resume_newest(trainer_t *tr, const char *dir, bool *found)
 {
     const comm_t *c = tr->comm;
-    struct dirent **names = NULL;
+    struct dirent **names;
     char file[PATH_TEXT];
-    int n = 0;
-    if (c->rank == 0) n = list(dir, &names); // one rank looks, so that all see the same files
-    comm_bcast(c, &n, sizeof n, 0);
+    int n = list_on_all(c, dir, &names);
     if (comm_agree(c, n < 0, error_text())) return -1;
     for (int i = 0; i < n && !*found; i++) {
-        if (c->rank == 0) snprintf(file, sizeof file, "%s/%s", dir, names[i]->d_name);
-        comm_bcast(c, file, sizeof file, 0);
+        path_on_all(c, file, dir, names, i);
         *found = !comm_tell(c, checkpoint_load(tr, file), "passed over ", error_text());
         if (*found && c->rank == 0 && point_latest(dir, names[i]->d_name))
             fprintf(stderr, "dagan_mpi: %s\n", error_text()); // the file is in use all the same
@@ -243,4 +256,22 @@ int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *fo
         bad = resume_newest(tr, dir, found);
     if (*found) trainer_reseed(tr);
     return bad ? -1 : 0;
+}
+
+begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)
+{
+    begun_t begun = { 0 };
+    struct dirent **names;
+    char file[PATH_TEXT];
+    comm_at("the start");
+    // Whatever cannot be read is told when it is to be resumed.
+    if (path) return comm_any(c, checkpoint_batch(c, path, &begun)) ? (begun_t){ 0 } : begun;
+    int n = list_on_all(c, dir, &names);
+    bool found = false;
+    for (int i = 0; i < n && !found; i++) {
+        path_on_all(c, file, dir, names, i);
+        found = !comm_any(c, checkpoint_batch(c, file, &begun));
+    }
+    if (c->rank == 0) free_names(names, n);
+    return found ? begun : (begun_t){ 0 };
 }

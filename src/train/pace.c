@@ -20,7 +20,7 @@ static double work(const trainer_t *tr, long steps)
 {
     double label = tape_flops(&tr->label.tape) + tape_flops(&tr->label_d.tape),
            whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
-    long warm = whole > 0 && tr->conf->train.label_warmup < steps ? tr->conf->train.label_warmup : steps;
+    long warm = whole > 0 && tr->plan.label_warmup < steps ? tr->plan.label_warmup : steps;
     return (double)warm * label + (double)(steps - warm) * whole;
 }
 

@@ -164,12 +164,14 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     rundir_t r = { .lock = -1 };
     limit_t limit = { .end = INFINITY };
     double began = now();
-    bool found = false;
+    bool found = false, fresh = how->fresh && !how->dump;
+    begun_t begun = { 0 };
     char machine[MACHINE_TEXT];
     int status = EXIT_USER;
     catch_signals();
-    if (trainer_init(tr, c, conf, how->dump != NULL)) goto out;
-    if (rundir_open(&r, c, conf, how->fresh && !how->dump)) goto out;
+    if (how->resume || !rundir_is_new(c, conf, fresh)) begun = checkpoint_begun(c, conf->run.dir, how->resume);
+    if (trainer_init(tr, c, conf, begun, how->dump != NULL)) goto out;
+    if (rundir_open(&r, c, conf, fresh)) goto out;
     r.same_kernels = agree_kernels(c);
     if (checkpoint_resume(tr, conf->run.dir, how->resume, &found)) goto out;
     if (how->dump) {

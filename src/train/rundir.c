@@ -97,6 +97,20 @@ static int open_files(rundir_t *r, const char *dir)
     return r->log ? 0 : fail("run.dir: %s cannot be written: %s", path, strerror(errno));
 }
 
+bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh)
+{
+    char path[PATH_TEXT];
+    bool is_new = fresh;
+    snprintf(path, sizeof path, "%s/lock", conf->run.dir);
+    rundir_t r = { .lock = c->rank == 0 && fresh ? open(path, O_RDONLY) : -1 };
+    if (r.lock >= 0) {
+        is_new = !is_begun_by_job(&r);
+        close(r.lock);
+    }
+    comm_bcast(c, &is_new, sizeof is_new, 0);
+    return is_new;
+}
+
 int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
 {
     int bad = 0;
@@ -197,7 +211,7 @@ static bool is_running(const trainer_t *tr, const char *loss)
 {
     for (int i = 0; losses[i]; i++)
         if (strcmp(losses[i]->name, loss) == 0)
-            return tr->step > tr->conf->train.label_warmup || losses[i]->steps & (STEP_LABEL | STEP_LABEL_D);
+            return tr->step > tr->plan.label_warmup || losses[i]->steps & (STEP_LABEL | STEP_LABEL_D);
     return false;
 }
 

@@ -22,6 +22,8 @@ typedef struct {
 // Makes the folder and its parts, takes its lock, moves an old run aside if `fresh`.  Collective; 0, or -1
 // after the message was printed.
 int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh);
+// Whether it will leave nothing of an old run in the folder.  Collective.
+bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh);
 void rundir_close(rundir_t *r);
 // config.yaml in force, and metrics.csv with the rows that the checkpoint knows.  Rank 0; 0, or -1 after
 // fail().

@@ -52,7 +52,7 @@ static bool apply(trainer_t *tr, side_t *s, double rate, unsigned nets)
     s->norm = gradient_norm(s->params) / tr->plan.leaves;
     bool finite = isfinite(s->norm);
     for (int i = SUM_LOSSES; i < SUMS; i++) finite &= isfinite(s->params->g[s->params->n + (size_t)i]) != 0;
-    adam_t a = { rate, conf->train.beta1, conf->train.beta2, 1.0 / tr->plan.leaves, conf->train.ema };
+    adam_t a = { rate, conf->train.beta1, conf->train.beta2, 1.0 / tr->plan.leaves, tr->plan.ema };
     if (conf->train.clip > 0 && s->norm > conf->train.clip) a.scale *= conf->train.clip / s->norm;
     if (finite)
         adam_update(s->params, &a, nets);
@@ -200,7 +200,7 @@ int trainer_step(trainer_t *tr)
     if (tr->observer.step) tr->observer.step(tr->observer.arg, tr);
     tr->batch = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
-    bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->conf->train.label_warmup);
+    bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->plan.label_warmup);
     objective_t *o = is_warm ? &tr->label : &tr->g, *d = is_warm ? &tr->label_d : &tr->d;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;

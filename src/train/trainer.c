@@ -104,10 +104,10 @@ static void name_metrics(trainer_t *tr)
     metrics_column(&tr->metrics, "checkpoint_s");
 }
 
-int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, bool keeps_wires)
+int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires)
 {
     *tr = (trainer_t){ .comm = c, .conf = conf, .began = now(), .d_finite = true, .best_figure = INFINITY };
-    int bad = kind_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size);
+    int bad = kind_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size, begun);
     if (comm_agree(c, bad, error_text())) return -1;
     if (open_data(tr)) return -1;
     build(tr, keeps_wires);

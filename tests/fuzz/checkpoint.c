@@ -12,7 +12,7 @@ static void begin(void)
     const char *job = getenv("DAGAN_FUZZ_JOB");
     CHECK(job && config_load(&conf, job, NULL, 0) == 0, "wanted DAGAN_FUZZ_JOB, the job of the seeds: %s",
           error_text());
-    CHECK(trainer_init(&trainer, &comm, &conf, false) == 0, "%s", error_text());
+    CHECK(trainer_init(&trainer, &comm, &conf, (begun_t){ 0 }, false) == 0, "%s", error_text());
 }
 
 static void try(const uint8_t *data, size_t size)
