@@ -71,6 +71,10 @@ ranks 2 "$DAGAN" "$T/job.yaml" --set run.dir="$T/no_test" --set data.target.file
     >"$T/out" 2>"$T/err"
 expect "a data set without a test split is none" test -s "$T/no_test/samples/step-00000001.png"
 rm -rf "$T/run"
+labels=(--set loss.weights.label_d=1)
+for i in {1..20}; do labels+=(--set "labels.what_the_person_of_the_picture_looks_like_$i=all"); done
+ranks 2 "$DAGAN" check "$T/job.yaml" "${labels[@]}" >"$T/out" 2>"$T/err"
+expect "many labels of long names are none" status_is 0 $?
 
 # ---- command line ----------------------------------------------------------------------------------
 wrong "what to do is missing"
@@ -107,6 +111,8 @@ set_to "--set labels.mark: found 4, wanted all or a region from 0 to 3" labels.m
 set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attention.regions=0 labels.mark=1
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
 set_to "model.encoder: found 'vgg'" model.encoder=vgg
+set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0
+set_to "loss.weights.label: found 0 for steps on labels alone" model.kind=classifier loss.weights.label=0 labels.mark=all
 set_to "attention.half: found 18 runs of regions with windows of one size, wanted at most 16" attention.mode=crop \
     attention.regions=18 "attention.half=4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8"
 set_to "--set run.dir: found nothing, wanted a text" run.dir=

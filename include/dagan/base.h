@@ -118,8 +118,8 @@ typedef struct {
     char group[CONF_TEXT_MAX]; // domain inside it
 } domain_conf_t;
 
-// The configuration in force.  Each member is the key of the same name; config.c holds the one table
-// with types, ranges, defaults and help.
+// The configuration in force.  keys.c holds the one table of keys with their members, types,
+// ranges, defaults and help.
 typedef struct {
     struct {
         char dir[CONF_TEXT_MAX];

@@ -33,7 +33,10 @@ var_t residual(const scope_t *s, var_t x);
 
 // ---- encoders and localisers: the folders encoder/ and localiser/ are the registries ---------------
 
-// Features of images (n, H, W, 3) at an eighth, a quarter, ...: (n, H / stride, W / stride, c).
+// What G upsamples by, and data.size and WINDOW_STEP are multiples of.
+enum { ENCODER_STRIDE = 4 };
+
+// Features of images (n, H, W, 3): (n, H / stride, W / stride, c).
 typedef struct {
     const char *name;
     int stride;

@@ -10,8 +10,7 @@ var_t conv(var_t x, var_t weight, var_t bias, int stride, int pad, act_t act);
 // The same, stride 1, of x upsampled x2 (nearest neighbour), which is never stored.
 var_t upsample_conv(var_t x, var_t weight, var_t bias, int pad, act_t act);
 // (x - mean) / sqrt(var + 1e-5) over the pixels and channels of each of `groups` channel groups of each
-// image, then weight, bias (both (c)) and act.  groups = c: instance norm; 1: layer norm; 0: no statistics,
-// affine only.
+// image, then weight, bias (both (c)) and act.  groups = c: instance norm; 1: layer norm.
 var_t norm(var_t x, var_t weight, var_t bias, int groups, act_t act);
 var_t add(var_t a, var_t b);
 var_t relu(var_t x);

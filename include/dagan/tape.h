@@ -73,7 +73,7 @@ typedef struct tape tape_t;
 typedef struct node node_t;
 typedef node_t *var_t;
 
-enum { NODE_INPUTS_MAX = 24, NODE_NAME_MAX = 32 };
+enum { NODE_INPUTS_MAX = 2 * CONF_LABELS_MAX, NODE_NAME_MAX = 64 };
 
 // An op: plain functions over a node.  `forward` overwrites y->x; `backward` adds to the gradients of those
 // inputs that have one, and may use y->g as scratch, since nobody reads it afterwards.
@@ -113,7 +113,7 @@ struct node {
     var_t in[NODE_INPUTS_MAX];
     int n_in, index;
     int i[4]; // the op's own settings
-    float f[16];
+    float f[NODE_INPUTS_MAX];
     const sides_t *half; // of regions, borrowed
     float *x, *g;        // value and gradient; g is NULL where none is wanted
     float *scratch, *saved;

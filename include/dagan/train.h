@@ -129,6 +129,10 @@ void adam_update(params_t *p, const adam_t *a, unsigned nets);
 // Global norm of the gradients, not finite if any of them is not.
 double gradient_norm(const params_t *p);
 
+// Ranks on different processors take the plainest kernels among theirs.  False if BLIS's still differ.
+// Collective.
+bool agree_kernels(const comm_t *c);
+
 // ---- the plan of a run -----------------------------------------------------------------------------
 
 // Where the batch grows, whatever the configuration counts in steps shrinks to as many pairs.
@@ -140,7 +144,8 @@ typedef struct {
     bool grown, is_invariant; // batch grew; bits do not depend on the number of ranks
 } plan_run_t;
 
-// What a run that is to go on was begun with: its pairs per step, 0 for a new run, and whether they had grown.
+// What a run that is to go on was begun with: its pairs per step, 0 for a new run, and whether they had
+// grown.
 typedef struct {
     int batch;
     bool grown;
@@ -180,8 +185,7 @@ typedef struct {
     size_t *edge; // of the buckets
     int n_buckets;
     bool under_way;
-    double waited; // seconds in reduce_finish since the last log line
-    double norm;   // of the last reduced gradient, over the leaf mean
+    double norm; // of the last reduced gradient, over the leaf mean
 } side_t;
 
 // Images that D has seen before: `depth` for each sample of the batch, indexed by sample, never by rank.
@@ -227,7 +231,7 @@ typedef struct {
 // Looks on while a step runs (--dump-step).
 typedef struct {
     void (*leaf)(void *arg, const trainer_t *tr, const objective_t *o,
-                 int leaf); // after a leaf's forward pass
+                 int leaf); // after a leaf's backward pass
     void *leaf_arg;
     void (*gradients)(void *arg, const params_t *p); // summed over all, before the update
     void *gradients_arg[2];                          // of DAE and G; of D1 and D2
@@ -281,8 +285,8 @@ struct trainer {
     bool stop;       // agreed by all ranks: write a checkpoint and leave
 };
 
-// Opens data, builds tapes, allocates everything for a new run or one to go on; with keeps_wires all named wires stay readable for an
-// observer. Collective; 0, or -1 after the message was printed.
+// Opens data, builds tapes, allocates everything for a new run or one to go on; with keeps_wires all named
+// wires stay readable for an observer. Collective; 0, or -1 after the message was printed.
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires);
 void trainer_free(trainer_t *tr);
 // One step.  0, or -1 after fail() where a non-finite run must end.  Collective.
@@ -318,8 +322,8 @@ int checkpoint_clean(const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
-// What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there is
-// none, or none that can be read.  Collective.
+// What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there
+// is none, or none that can be read.  Collective.
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path);
 // Reads the configuration of a checkpoint, then its averaged weights and step: translate needs no more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);

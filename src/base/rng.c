@@ -18,7 +18,8 @@ static void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t ke
 
 rng_t rng_at(uint64_t seed, stream_t stream, uint64_t a, uint64_t b)
 {
-    // Seeds stay below 2^56 (run.seed ends at 2^53), so the stream has the top byte of the key for itself.
+    // run.seed ends at 2^53, so the stream has the top byte of the key for itself; after a rollback
+    // (leaf_seed) the seed differs in all bits, and streams meet by a chance of 2^-64 alone.
     rng_t r = { .key = { (uint32_t)seed, (uint32_t)(seed >> 32) ^ (uint32_t)stream << 24 } };
     uint32_t place[4] = { (uint32_t)a, (uint32_t)(a >> 32), (uint32_t)b, (uint32_t)(b >> 32) };
     philox(r.counter, place, r.key);

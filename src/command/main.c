@@ -71,7 +71,11 @@ int main(int argc, char **argv)
     CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR, "cannot ignore SIGXFSZ");
     comm_t c;
     comm_init(&c, &argc, &argv);
-    status = comm_agree(&c, kernel_init(), error_text()) ? EXIT_USER : run(&c, argc, argv);
+    status = EXIT_USER;
+    if (!comm_agree(&c, kernel_init(), error_text())) {
+        agree_kernels(&c);
+        status = run(&c, argc, argv);
+    }
     comm_free(&c);
     return status;
 }

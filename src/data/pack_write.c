@@ -69,7 +69,7 @@ static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
     H5_OK(H5Sclose(space));
 }
 
-// Strings of one fixed length: parallel HDF5 has no others.  NULL n_names: a scalar.
+// Strings of one fixed length: parallel HDF5 has no others.  A list, or the one of a scalar.
 static void write_strings(hid_t at, const char *name, const char *const *text, size_t n, bool list)
 {
     size_t width = 1;

@@ -23,7 +23,7 @@ static herr_t add_part(hid_t group, const char *name, const H5L_info_t *info, vo
     if (d >= 0) H5_OK(H5Dclose(d));
     p->n_parts++; // so that parts_free finds the boxes
     strcpy(part->name, name);
-    return fits ? 0 : fail("parts/%s: cannot be read as boxes (%zu, 4)", name, p->n);
+    return fits ? 0 : -1;
 }
 
 static int read_parts(parts_t *p, const domain_conf_t *where, const char *split)
@@ -35,7 +35,10 @@ static int read_parts(parts_t *p, const domain_conf_t *where, const char *split)
     int bad = group >= 0 && H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, add_part, p) < 0;
     if (group >= 0) H5_OK(H5Gclose(group));
     if (file >= 0) H5_OK(H5Fclose(file));
-    return bad ? fail("%s: %s", where->file, path) : 0;
+    if (bad && p->n_parts)
+        return fail("%s: %s/%s cannot be read as boxes (%zu, 4)", where->file, path,
+                    p->part[p->n_parts - 1].name, p->n);
+    return bad ? fail("%s: %s cannot be read", where->file, path) : 0;
 }
 
 int parts_read(parts_t *p, const comm_t *c, const domain_conf_t *where, const char *split, size_t n)

@@ -21,9 +21,10 @@ const kernels_t *kernel = &kernels_generic;
 __attribute__((constructor)) static void find(void)
 {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2")) sets[n_kernel_sets++] = &kernels_avx2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        sets[n_kernel_sets++] = &kernels_avx2;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
         sets[n_kernel_sets++] = &kernels_avx512;
 #endif
     kernel = sets[n_kernel_sets - 1];

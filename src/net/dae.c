@@ -62,9 +62,9 @@ int net_check(const config_t *conf)
     if (!localiser_of(conf))
         return fail("model.localiser: found '%s', which src/net/localiser/ does not define",
                     conf->model.localiser);
-    if (conf->data.size % e->stride)
-        return fail("data.size: found %d, wanted a multiple of %d, the stride of model.encoder %s",
-                    conf->data.size, e->stride, e->name);
+    if (e->stride != ENCODER_STRIDE)
+        return fail("model.encoder: found %s of stride %d, wanted one of stride %d, which G undoes", e->name,
+                    e->stride, ENCODER_STRIDE);
     int groups = conf->attention.mode == ATTENTION_CROP ? windows_of(group, conf) : 1;
     if (groups > DAE_GROUPS_MAX)
         return fail("attention.half: found %d runs of regions with windows of one size, wanted at most %d; "

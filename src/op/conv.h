@@ -31,7 +31,7 @@ typedef struct {
 
 extern const conv_kernel_t conv_plain;    // seven loops: the reference
 extern const conv_kernel_t conv_direct;   // BLIS reads the patches where they lie
-extern const conv_kernel_t conv_winograd; // 3x3, stride 1: a quarter of the products
+extern const conv_kernel_t conv_winograd; // 3x3: a quarter of the products, 81 of 144 at stride 2
 
 // Passes with few channels of output (conv_spread.c), which conv_direct leaves to these.
 enum { SPREAD_MOST = 4, CONV_TAPS_MOST = 16 };

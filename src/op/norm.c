@@ -1,6 +1,5 @@
 // Norms of one image at a time: y = act(weight * (x - mean) * rstd + bias), with mean and rstd taken over the
-// pixels and channels of each channel group.  groups = c is instance norm, 1 is layer norm; 0 leaves only the
-// affine part.
+// pixels and channels of each channel group.  groups = c is instance norm, 1 is layer norm.
 
 #include <math.h>
 #include <string.h>

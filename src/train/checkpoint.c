@@ -292,6 +292,7 @@ static int read_config(const comm_t *c, const char *path, config_t *conf, long *
     }
     bad = check_format(&f) || array_get_text(&f, "/", "config", &yaml) ||
           config_parse(conf, path, yaml, strlen(yaml), NULL, 0) ||
+          (kind_check(conf) && fail("%s: %s", path, error_text())) ||
           (batch && array_get_long(&f, "/", "batch", batch));
     free(yaml);
     return bad | array_close(&f);
@@ -307,10 +308,15 @@ int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun)
     config_t *conf = alloc(1, sizeof *conf);
     long batch = 0;
     int bad = read_config(c, path, conf, &batch);
+    if (comm_any(c, bad)) { // also where this rank found no fault it may not have read all
+        free(conf);
+        return bad;
+    }
     int leaf = conf->train.microbatch;
-    if (!bad && (batch < leaf || batch % leaf || batch > BATCH_MAX))
+    if (batch < leaf || batch % leaf || batch > BATCH_MAX)
         bad = fail("%s: batch is %ld, wanted a multiple of %d up to %d", path, batch, leaf, BATCH_MAX);
-    if (!bad) *begun = (begun_t){ (int)batch, batch > conf->train.batch };
+    else
+        *begun = (begun_t){ (int)batch, batch > conf->train.batch };
     free(conf);
     return bad;
 }

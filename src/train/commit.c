@@ -260,12 +260,13 @@ int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *fo
 
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)
 {
-    begun_t begun = { 0 };
+    static const begun_t none;
+    begun_t begun = none;
     struct dirent **names;
     char file[PATH_TEXT];
     comm_at("the start");
     // Whatever cannot be read is told when it is to be resumed.
-    if (path) return comm_any(c, checkpoint_batch(c, path, &begun)) ? (begun_t){ 0 } : begun;
+    if (path) return comm_any(c, checkpoint_batch(c, path, &begun)) ? none : begun;
     int n = list_on_all(c, dir, &names);
     bool found = false;
     for (int i = 0; i < n && !found; i++) {
@@ -273,5 +274,5 @@ begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)
         found = !comm_any(c, checkpoint_batch(c, file, &begun));
     }
     if (c->rank == 0) free_names(names, n);
-    return found ? begun : (begun_t){ 0 };
+    return found ? begun : none;
 }

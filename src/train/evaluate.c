@@ -200,6 +200,7 @@ static int write_rows(const array_file_t *f, const gathered_t *g)
     for (int d = 0; d < 2 * DOMAINS && g->f.z.centres; d++) {
         const float *x = d < DOMAINS ? g->test_centres[d] : g->train_centres[d - DOMAINS];
         const dataset_t *set = d < DOMAINS ? &g->test[d] : &g->train[d - DOMAINS];
+        if (d >= DOMAINS && !g->train_parts[d - DOMAINS].n_parts) continue; // locate_train did not look
         t = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)set->n, regions, 2 });
         share_t mine = array_share(&t, g->comm);
         snprintf(name, sizeof name, "/%s_%s/centres", d % 2 ? "target" : "source",

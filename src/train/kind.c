@@ -24,10 +24,22 @@ const kind_t *kind_of(const config_t *conf)
     return NULL;
 }
 
+static bool has_loss_in(const config_t *conf, int step)
+{
+    for (int i = 0; losses[i]; i++)
+        if (losses[i]->steps & step && kind_has_loss(conf, losses[i])) return true;
+    return false;
+}
+
 int kind_check(const config_t *conf)
 {
     if (!kind_of(conf))
         return fail("model.kind: found '%s', which no file of src/train/ defines", conf->model.kind);
+    if (kind_takes(conf, STEP_G) && !has_loss_in(conf, STEP_G))
+        return fail("loss.weights: found 0 for all that a %s learns by, wanted one above 0",
+                    conf->model.kind);
+    if (kind_takes(conf, STEP_LABEL) && !has_loss_in(conf, STEP_LABEL))
+        return fail("loss.weights.label: found 0 for steps on labels alone, wanted more");
     return net_check(conf);
 }
 

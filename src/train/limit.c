@@ -85,6 +85,6 @@ void limit_note(double *longest, double seconds)
 bool limit_is_near(limit_t *l)
 {
     double checkpoint = l->checkpoint >= 0 ? SAFETY * l->checkpoint : fmin(UNMEASURED, l->span / 4);
-    l->is_near |= now() + SAFETY * l->step + l->samples + checkpoint + REST >= l->end;
+    l->is_near |= now() + SAFETY * l->step + l->samples + l->best + checkpoint + REST >= l->end;
     return l->is_near;
 }

@@ -7,12 +7,12 @@
 enum { LIMIT_SOURCE = 64 };
 
 typedef struct {
-    double end;                // by now(); INFINITY: no limit
-    double span;               // seconds from finding it to its end
-    char source[LIMIT_SOURCE]; // where it comes from, or why there is none; "" where nobody sets one
-    double step, samples;      // seconds each took: the longest of late
-    double checkpoint;         // the same, -1: none written yet
-    bool is_near;              // it was, at some step
+    double end;                 // by now(); INFINITY: no limit
+    double span;                // seconds from finding it to its end
+    char source[LIMIT_SOURCE];  // where it comes from, or why there is none; "" where nobody sets one
+    double step, samples, best; // seconds each took: the longest of late
+    double checkpoint;          // the same, -1: none written yet
+    bool is_near;               // it was, at some step
 } limit_t;
 
 // The nearer of run.time_limit, counted from `began`, and the end of the SLURM job, which it may have to ask

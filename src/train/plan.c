@@ -35,8 +35,9 @@ int plan_run(plan_run_t *p, const config_t *conf, int rank, int size, begun_t be
                        .rate_scale = 1 };
     if (begun.grown && begun.batch > p->batch) grow(p, conf, begun.batch);
     if (p->batch % leaf)
-        return fail("train.microbatch: found %d, wanted a divisor of the %d pairs per step of the run to go on",
-                    leaf, p->batch);
+        return fail(
+            "train.microbatch: found %d, wanted a divisor of the %d pairs per step of the run to go on", leaf,
+            p->batch);
     if (least > p->batch) {
         if (begun.batch)
             return fail("train.batch: the run to go on has %d pairs per step, found %d ranks, wanted at most "

@@ -6,9 +6,10 @@
 
 #include "announce.h"
 #include "best.h"
-#include "dagan/kernel.h"
 #include "desync.h"
 #include "pace.h"
+
+enum { ATTENTION_EVERY = 1000 }; // steps: visits are kept until then, half a KiB each
 
 // A second SIGINT ends at once; the first signals only ask.
 static void on_signal(int signal_number)
@@ -25,19 +26,6 @@ static void catch_signals(void)
     const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
     for (int i = 0; i < 3; i++)
         CHECK(sigaction(signals[i], &a, NULL) == 0, "cannot catch signal %d", signals[i]);
-    a.sa_handler = SIG_IGN; // a file beyond its largest size is an error of write(), not the end
-    CHECK(sigaction(SIGXFSZ, &a, NULL) == 0, "cannot ignore SIGXFSZ");
-}
-
-// Ranks on different processors agree on the plainest kernels among them.  False if BLIS's still differ.
-static bool agree_kernels(const comm_t *c)
-{
-    int mine = 0;
-    while (kernel_sets[mine] != kernel) mine++;
-    double x[] = { -mine, gemm_arch(), -gemm_arch() };
-    comm_max(c, x, 3);
-    kernel_take((int)-x[0]);
-    return x[1] == -x[2];
 }
 
 static bool is_due(long every, long step)
@@ -77,7 +65,6 @@ static int checkpoints(trainer_t *tr, rundir_t *r, limit_t *limit, bool is_end)
     bool is_now = is_due(tr->conf->checkpoint.every, tr->step) || is_end;
     if ((is_now || !tr->is_writing) && end_checkpoint(tr, r, limit)) return -1;
     if (!is_now) return 0;
-    if (tr->conf->comm.verify_every && desync_check(tr)) return -1;
     bool by_thread = tr->conf->checkpoint.async && !is_end;
     if (checkpoint_begin(tr, tr->conf->run.dir, by_thread)) return -1;
     return by_thread ? 0 : end_checkpoint(tr, r, limit);
@@ -108,8 +95,9 @@ static int after_step(trainer_t *tr, rundir_t *r, limit_t *limit, mark_t *last, 
     bool is_row = is_due(conf->log.every, tr->step) || is_done;
     bool is_sample = is_due(conf->samples.every, tr->step) || is_done;
     bool is_best = tr->best && (is_due(conf->checkpoint.best_every, tr->step) || is_done);
-    bool is_check = is_due(conf->comm.verify_every, tr->step);
     bool is_checkpoint = is_due(conf->checkpoint.every, tr->step) || is_end;
+    bool is_check =
+        conf->comm.verify_every && (is_due(conf->comm.verify_every, tr->step) || is_best || is_checkpoint);
     if ((is_row || is_sample || is_best || is_checkpoint) && trainer_settle(tr)) return -1;
     if (is_check && desync_check(tr)) return -1;
     if (is_row) {
@@ -122,7 +110,15 @@ static int after_step(trainer_t *tr, rundir_t *r, limit_t *limit, mark_t *last, 
         if (samples_write(tr, conf->run.dir) && conf->checkpoint.on_error == ON_ERROR_STOP) return -1;
         limit_note(&limit->samples, now() - began);
     }
-    if (is_best && look_for_best(tr, r, limit)) return -1;
+    began = now();
+    if (is_best) {
+        if (look_for_best(tr, r, limit)) return -1;
+        limit_note(&limit->best, now() - began);
+    }
+    if (is_due(ATTENTION_EVERY, tr->step)) {
+        attention_exchange(&tr->seen_s, tr->comm);
+        attention_exchange(&tr->seen_t, tr->comm);
+    }
     return checkpoints(tr, r, limit, is_end);
 }
 
@@ -169,7 +165,8 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     char machine[MACHINE_TEXT];
     int status = EXIT_USER;
     catch_signals();
-    if (how->resume || !rundir_is_new(c, conf, fresh)) begun = checkpoint_begun(c, conf->run.dir, how->resume);
+    if (how->resume || !rundir_is_new(c, conf, fresh))
+        begun = checkpoint_begun(c, conf->run.dir, how->resume);
     if (trainer_init(tr, c, conf, begun, how->dump != NULL)) goto out;
     if (rundir_open(&r, c, conf, fresh)) goto out;
     r.same_kernels = agree_kernels(c);

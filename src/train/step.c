@@ -176,6 +176,7 @@ static int label_leaf(trainer_t *tr, int leaf)
     objective_t *o = &tr->label;
     leaf_fill(tr, o, leaf);
     side_leaf(&tr->f_side, o, leaf, 0);
+    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
     note_attention(tr, o, leaf);
     return 0;
 }

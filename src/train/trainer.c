@@ -94,6 +94,7 @@ static void name_metrics(trainer_t *tr)
     char name[METRIC_NAME_MAX];
     for (size_t i = 0; i < sizeof first / sizeof *first; i++) metrics_column(&tr->metrics, first[i]);
     for (int i = 0; losses[i]; i++) {
+        CHECK(i < OBJECTIVE_TERMS_MAX, "more than %d losses", OBJECTIVE_TERMS_MAX);
         if (!kind_has_loss(tr->conf, losses[i])) continue;
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
         metrics_column(&tr->metrics, name);

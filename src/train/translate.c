@@ -116,7 +116,7 @@ static int write_hdf5(const job_t *j)
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
 
-// "test/anna.jpg" -> "test-anna", row 7 of a data set -> "0007".
+// "test/anna.jpg" -> "test-anna", row 7 of a data set -> "00007".
 static void name_of(const job_t *j, size_t i, char *name, size_t size)
 {
     if (j->is_dataset) {
@@ -130,6 +130,44 @@ static void name_of(const job_t *j, size_t i, char *name, size_t size)
     if (dot && dot != name) *dot = 0;
     for (char *c = name; *c; c++)
         if (*c == '/') *c = '-';
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_input(const job_t *j, size_t i, const char *path)
+{
+    struct stat in, out;
+    return !j->is_dataset && stat(path, &out) == 0 && stat(j->files.item[i].path, &in) == 0 &&
+           in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
+// Before anything is computed: no picture may take the place of another or of an input.
+static int check_names(const job_t *j)
+{
+    char name[CONF_TEXT_MAX], path[3 * CONF_TEXT_MAX];
+    size_t n = 0, each = translator_regions(&j->f) ? 2 : 1;
+    char **all = alloc(each * j->n + 1, sizeof *all);
+    int bad = 0;
+    for (size_t i = 0; i < j->n; i++) {
+        name_of(j, i, name, sizeof name);
+        for (size_t k = 0; k < each; k++) {
+            snprintf(path, sizeof path, "%s/%s%s.png", j->what->output, name, k ? "-regions" : "");
+            if (!bad && is_input(j, i, path))
+                bad = fail("--output: %s would take the place of the input, wanted another folder", path);
+            all[n] = alloc(strlen(path) + 1, 1);
+            strcpy(all[n++], path);
+        }
+    }
+    qsort(all, n, sizeof *all, by_text);
+    for (size_t i = 1; i < n && !bad; i++)
+        if (strcmp(all[i - 1], all[i]) == 0)
+            bad = fail("--input: two pictures become %s, wanted other names or an output of one .h5", all[i]);
+    for (size_t i = 0; i < n; i++) free(all[i]);
+    free(all);
+    return bad;
 }
 
 static int write_pictures(const job_t *j)
@@ -184,6 +222,7 @@ int translate(const comm_t *c, const translate_t *what)
         j->mine = share_of(j->n, c->rank, c->size);
     }
     bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");
+    if (!bad && !is_hdf5) bad = comm_agree(c, c->rank == 0 && check_names(j), error_text());
     if (!bad) bad = compute(j) || (is_hdf5 ? write_hdf5(j) : write_pictures(j));
     if (!bad && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
     close_job(j);

@@ -163,7 +163,8 @@ int main(int argc, char **argv)
     CHECK(mode < N_MODES, "%s: unknown", argv[1]);
     comm_init(&comm, &argc, &argv);
     CHECK(!kernel_init() && !config_load(&conf, argv[2], argv + 3, argc - 3), "%s", error_text());
-    if (modes[mode].read == resume && trainer_init(&trainer, &comm, &conf, (begun_t){ 0 }, false)) return EXIT_USER;
+    if (modes[mode].read == resume && trainer_init(&trainer, &comm, &conf, (begun_t){ 0 }, false))
+        return EXIT_USER;
     serve((int)mode);
     if (modes[mode].read == resume) trainer_free(&trainer);
     comm_free(&comm);
