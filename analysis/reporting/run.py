@@ -177,8 +177,8 @@ def machine(run):
 
 def overview(run, shown):
     """Tiles; `shown`: the Images of each domain."""
-    m, c, attrs = run.metrics, run.newest.config, run.newest.attrs
-    step, steps = int(max(m["step"][-1], run.newest.step)), c["train.steps"] or -(-c["train.pairs"] // c["train.batch"])
+    m, attrs = run.metrics, run.newest.attrs
+    step, steps = int(max(m["step"][-1], run.newest.step)), int(attrs["steps"])
     cells = [
         ("step", number(step), f"of {number(steps)}" if steps >= step else ""),
         ("time in training", duration(max(m["seconds"][-1], attrs["seconds"])), ""),
