@@ -4,9 +4,9 @@
 Written to --output: a run directory NAME/seed-S for each run; table.md, the main figures, mean over seeds and half the
 range; runs.csv, every figure, a line for each run; pictures.png, the same test images through every variant's first seed.
 
-What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  What another
-classifier judged is evaluated anew.  --steps shortens every run, its warm-up on labels in proportion.  What a variant's line
-sets holds against --set.
+What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  A run that was
+begun with other settings (NAME/seed-S.options holds them) is refused.  What another classifier judged is evaluated anew.
+--steps shortens every run, its warm-up on labels in proportion.  What a variant's line sets holds against --set.
 """
 import argparse
 import csv
@@ -131,6 +131,17 @@ class Run:
     def name(self):
         return f"{self.variant.name}/seed-{self.seed}"
 
+    @property
+    def sets(self):
+        return [*self.variant.sets, f"run.seed={self.seed}"]
+
+    def beside(self, kind):
+        return self.folder.parent / f"{self.folder.name}.{kind}"
+
+    @property
+    def begun(self):
+        return (self.folder / "latest.h5").exists()
+
 
 class Program:
     def __init__(self, args):
@@ -143,16 +154,15 @@ class Program:
         }
 
     def __call__(self, *words, log=None):
-        """What the program prints, or what it printed to a log; ends in CalledProcessError."""
-        ranks = ["mpirun", "--quiet", "-np", str(self.args.ranks)] if log else []
-        command = [*ranks, self.args.program, *map(str, words)]
+        """What the program prints, unless it goes to a log; ends in CalledProcessError."""
+        command = ["mpirun", "--quiet", "-np", str(self.args.ranks), self.args.program, *map(str, words)]
         if not log:
             return subprocess.run(command, check=True, env=self.env, capture_output=True, text=True).stdout
         with open(log, "a") as out:
             subprocess.run(command, check=True, env=self.env, stdout=out, stderr=subprocess.STDOUT)
 
     def options(self, run):
-        sets = [*run.variant.sets, f"run.dir={run.folder}", f"run.seed={run.seed}"]
+        sets = [*run.sets, f"run.dir={run.folder}"]
         return [run.variant.config, *(word for s in sets for word in ("--set", s))]
 
 
@@ -176,8 +186,25 @@ class Judge:
         self.known.write_text(json.dumps(self.names, indent=2) + "\n")
 
 
+def made_with(run):
+    """The file that says so; what it holds of a run that begins now, {key: value}."""
+    return run.beside("options"), dict(s.split("=", 1) for s in [f"config={run.variant.config}", *run.sets])
+
+
+def compare_settings(run):
+    """What another table or other --set made is no run of this one.  Where the file is missing nobody can tell."""
+    file, wanted = made_with(run)
+    if not run.begun or not file.exists():
+        return
+    found = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            had, want = (f"{key}={x[key]}" if key in x else f"no {key}" for x in (found, wanted))
+            mistake(f"{run.name}: was made with {had}, wanted {want}: give another --output, or remove {run.folder}")
+
+
 def plan(program, run):
-    """Finds mistakes before hours have passed, and how long the runs of a variant are."""
+    """Finds mistakes before hours have passed, and how long the runs of a variant are on these ranks."""
     try:
         run.variant.steps = int(given(program("check", *program.options(run)), r"^steps +(\d+)"))
     except subprocess.CalledProcessError as e:
@@ -209,10 +236,13 @@ def judged(run, judge, evaluation):
 
 def carry_out(program, judge, run):
     """Trains, evaluates, translates: whatever is not done yet.  False where a part failed."""
-    checkpoint, log = run.folder / "latest.h5", run.folder.parent / f"{run.folder.name}.log"
+    checkpoint, log = run.folder / "latest.h5", run.beside("log")
     evaluation, translated = run.folder / "evaluation.json", run.folder / "translated.h5"
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if not run.begun:
+            file, settings = made_with(run)
+            file.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         if steps_done(run.folder) < run.variant.steps:
             program("train", *program.options(run), log=log)
         run.evaluation = judged(run, judge, evaluation)
@@ -326,6 +356,8 @@ def main():
         mistake(f"{args.classifier}: {e.strerror}")
     # All first seeds, then all second ones: a table of one seed is there early.
     runs = [Run(v, s, folder / v.name / f"seed-{s}") for s in range(1, args.seeds + 1) for v in variants]
+    for run in runs:
+        compare_settings(run)
     for run in runs[: len(variants)]:
         plan(program, run)
     if args.dry_run:

@@ -61,6 +61,10 @@ printf '%s\n' 'own configs/smoke.yaml train.steps=3' 'other configs/smoke.yaml' 
 ablation "$T/steps.txt" --seeds 1 --set train.steps=5 --dry-run
 expect "a variant's line holds against --set" says "$T/out" '^2 runs, 8 steps$'
 
+# Eight ranks have a leaf each, twice as many as the batch has.
+ablation "$T/steps.txt" --only other --seeds 1 --set train.steps=6 --ranks 8 --dry-run
+expect "steps are counted for the ranks of the runs" says "$T/out" '^1 runs, 3 steps$'
+
 # refuses PATTERN WORD...: status 1 and one line that matches.
 refuses() {
     local wanted=$1
@@ -77,3 +81,15 @@ refuses "$T/line.txt:1: found 'a configs/faces.yaml attention', wanted NAME CONF
 refuses "configs/ablation/faces.txt: has no variant dogan" configs/ablation/faces.txt --only dogan
 refuses "$T/none.txt: No such file" "$T/none.txt"
 refuses "$T/none.h5: No such file" configs/ablation/faces.txt --classifier "$T/none.h5"
+
+# What other settings made is not reused.
+other=(--only dagan "${small[@]}" --seeds 1)
+refuses "dagan/seed-1: was made with model.width=8, wanted model.width=9: give another --output, or remove $T/runs/dagan/seed-1$" \
+    configs/ablation/faces.txt "${other[@]}" --set model.width=9
+refuses "dagan/seed-1: was made with no loss.weights.sym, wanted loss.weights.sym=0: " configs/ablation/faces.txt \
+    "${other[@]}" --set loss.weights.sym=0
+sed 's/^dagan  *configs.*/& train.rate_g=1e-3/' configs/ablation/faces.txt >"$T/edited.txt"
+refuses "dagan/seed-1: was made with no train.rate_g, wanted train.rate_g=1e-3: " "$T/edited.txt" "${other[@]}"
+rm "$T"/runs/dagan/seed-*.options
+ablation "$T/edited.txt" "${other[@]}"
+expect "what nothing is known of counts as the same" status_is 0 $?
