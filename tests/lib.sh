@@ -95,14 +95,20 @@ expect() {
 }
 
 # run_parts PART...: calls these functions, shows what they print and how long they take, ends in "N passed, N failed".
+# A part that tests nothing has failed.
 run_parts() {
-    local part line passed=0 failed=0
+    local part line before passed=0 failed=0
     for part; do
+        declare -F "$part" >/dev/null || { echo "there is no part $part" >&2; return 1; }
+    done
+    for part; do
+        before=$((passed + failed))
         SECONDS=0
         while IFS= read -r line; do
             printf '%s\n' "$line"
             case $line in ok\ *) passed=$((passed + 1)) ;; not\ ok\ *) failed=$((failed + 1)) ;; esac
         done < <("$part" 2>&1)
+        [ $((passed + failed)) -gt "$before" ] || { not_ok "$part: nothing passed"; failed=$((failed + 1)); }
         printf '%-44s %4d s\n' "$part" "$SECONDS"
     done
     echo "$passed passed, $failed failed"
