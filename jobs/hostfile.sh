@@ -2,7 +2,8 @@
 # A run over several hosts without SLURM, by mpirun and ssh, from the folder that holds jobs/:
 #   jobs/hostfile.sh HOSTFILE [CONFIG] [ARGS of dagan_mpi...]
 # HOSTFILE has lines `HOST slots=N`; one rank for each slot, or NP=N ranks.  The hosts see this folder under one path and take
-# ssh without a password.  Hosts that do not answer are left out, so where one is lost, the same command goes on without it.
+# ssh without a password.  Hosts that do not answer are left out, so where one is lost, the same command goes on without it
+# and without the ranks that were on it.
 # Ctrl-C, SIGTERM and SIGUSR1 stop the run after a checkpoint; a second Ctrl-C ends it at once.
 set -u
 . jobs/job.sh || exit 1
@@ -17,13 +18,21 @@ answers() {
     [ "$1" = "$(hostname)" ] || [ "$1" = localhost ] ||
         $SSH -n -o BatchMode=yes -o ConnectTimeout=5 "$1" true >/dev/null 2>&1
 }
-there=$(mktemp) || exit 1
+lost='' there=$(mktemp) || exit 1
 trap 'rm -f "$there"' EXIT
 while read -r host rest; do
     case $host in '' | '#'*) continue ;; esac
-    if answers "$host"; then echo "$host $rest" >>"$there"; else echo "$host does not answer and is left out"; fi
+    if answers "$host"; then echo "$host $rest" >>"$there"; else echo "$host does not answer and is left out"; lost=yes; fi
 done <"$hostfile"
 [ -s "$there" ] || { echo "$hostfile: none of its hosts answers" >&2; exit 1; }
+
+# mpirun would refuse more ranks than slots.  A line without slots=N leaves their number to mpirun.
+slots=$(awk '!match($0, /[ \t]slots=[0-9]+/) { unknown = 1 } { n += substr($0, RSTART + 7, RLENGTH - 7) }
+    END { if (!unknown) print n }' "$there")
+if [ "$lost" ] && [ "$slots" ] && [ "${NP:-0}" -gt "$slots" ]; then
+    echo "NP=$NP, and the hosts that answer have $slots slots: $slots ranks"
+    NP=$slots
+fi
 
 # Where ranks gave up on a lost host, mpirun itself would wait for that host for a quarter of an hour more: it is ended half a
 # minute after its last rank on this host.
