@@ -85,8 +85,9 @@ leave() {
     if ! command -v scontrol >/dev/null; then
         echo "status $status and no scontrol here: the same sbatch continues, or jobs/chain.sh, or RequeueExit=75 in slurm.conf"
     else
-        echo "status $status: job $job goes back into the queue"
-        scontrol requeue "$job"
+        # Said first: where it succeeds, SLURM ends this script.
+        echo "status $status: job $job asks to go back into the queue"
+        scontrol requeue "$job" || echo "job $job is not queued again: the same sbatch continues, or the next job of its chain"
     fi
     exit "$status"
 }
