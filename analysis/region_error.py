@@ -9,7 +9,7 @@ import argparse
 
 import numpy as np
 
-from files import bindings, mistake, open_hdf5, plain
+from files import bindings, mistake, open_hdf5, plain, same_images
 
 
 def errors(centres, boxes):
@@ -29,16 +29,21 @@ def main():
     parser.add_argument("--split", default="test")
     args = parser.parse_args()
     with open_hdf5(args.translated) as f, open_hdf5(args.data) as d:
-        if "centres" not in f or "labels" not in f.attrs:
+        if not {"centres", "inputs"} <= f.keys() or "labels" not in f.attrs:
             mistake(f"{args.translated}: found no region centres, wanted what `dagan_mpi translate` wrote")
-        if f"{args.group}/{args.split}/parts" not in d:
-            mistake(f"{args.data}: found no group {args.group}/{args.split}/parts")
-        bound, parts = bindings(plain(f.attrs["labels"])), d[f"{args.group}/{args.split}/parts"]
+        split = f"{args.group}/{args.split}"
+        if f"{split}/parts" not in d:
+            mistake(f"{args.data}: found no group {split}/parts")
+        if not same_images(f["inputs"], d[f"{split}/images"]):
+            mistake(f"{args.translated}: found translations of other images, wanted those of {args.data}:{split}")
+        bound, parts = bindings(plain(f.attrs["labels"])), d[f"{split}/parts"]
         print(f"{args.group:12} {'region':>6} {'images':>6} {'median px':>9} {'90% px':>7} {'inside':>7}")
         for name, region in bound.items():
             if name not in parts:
                 continue
             distance, inside = errors(f["centres"][:, region], parts[name][:])
+            if not len(distance):
+                continue  # no image shows it
             print(f"{name:12} {region:6} {len(distance):6} {np.median(distance):9.2f} "
                   f"{np.quantile(distance, 0.9):7.2f} {inside.mean():7.1%}")
 

@@ -6,11 +6,13 @@ check_analysis.py whole HTML WORDS       the same of a model without regions, wh
 check_analysis.py attention FOLDER CKPT PRINTED
 check_analysis.py metrics PRINTED RUN
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
+check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
 """
 import base64
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -282,6 +284,14 @@ def cut(path, output):
     Path(output).write_bytes(data[: len(data) // 2])
 
 
+def hide(part, path, output):
+    shutil.copyfile(path, output)
+    with h5py.File(output, "r+") as f:
+        for domain in f:
+            f[f"{domain}/test/parts/{part}"][:] = -1
+
+
 if __name__ == "__main__":
-    whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut}
+    whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut,
+             "hide": hide}
     whats[sys.argv[1]](*sys.argv[2:])

@@ -80,6 +80,11 @@ cp "$T/out" "$T/printed"
 "$PYTHON" tests/check_analysis.py metrics "$T/printed" "$T/run" || not_ok "what plot_metrics printed can be read to its end"
 expect "plot_metrics draws" says "$T/metrics.svg" "</svg>"
 
+# ---- region_error ----------------------------------------------------------------------------------
+"$PYTHON" tests/check_analysis.py hide glasses data/faces.h5 "$T/hidden.h5"
+works region_error "$T/adventurer.h5" "$T/hidden.h5" adventurer
+expect "region_error has a line for each part that images show" test "$(cut -d' ' -f1 "$T/out" | xargs)" = "adventurer eyes mouth hair"
+
 # ---- mistakes --------------------------------------------------------------------------------------
 mkdir "$T/empty"
 "$PYTHON" tests/check_analysis.py cut "$T/run/latest.h5" "$T/cut.h5"
@@ -95,6 +100,8 @@ refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
 refuses "run: cannot be read as HDF5" region_error "$T/run" data/faces.h5 adventurer
 refuses "found no region centres" region_error data/faces.h5 data/faces.h5 adventurer
+refuses "found translations of other images, wanted those of data/faces.h5:lorelei/test" \
+    region_error "$T/adventurer.h5" data/faces.h5 lorelei
 refuses "found no group nobody/test/parts" region_error "$T/adventurer.h5" data/faces.h5 nobody
 refuses "No such file" plot_metrics "$T/empty"
 refuses "found none of these" plot_metrics "$T/run" --columns nothing
