@@ -70,7 +70,7 @@ help:
 	@echo 'make check-layers  that files include only what lies below them'
 	@echo 'make format        clang-format over all C files'
 	@echo 'make golden        recompute tests/golden/golden.h5 with PyTorch'
-	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=large.h5)'
+	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=data/large.h5)'
 	@echo 'make clean         remove what was built'
 
 run: packages
@@ -265,14 +265,14 @@ lint: check-layers check-format $(REGISTRY)
 	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
 	@shellcheck --severity=warning -x tests/run tests/*/run tests/*.sh tests/*/*.sh jobs/*.sh jobs/*.sbatch
 
-golden:
-	python3 tests/golden/make_golden.py
+golden: test-packages torch-packages
+	$(PYTHON) tests/golden/make_golden.py
 
 SIZE   ?= 64
 COUNT  ?= 2000
-OUTPUT ?= faces.h5
+OUTPUT ?= data/faces.h5
 data: data/node_modules/.package-lock.json
-	cd data && node make_faces.mjs --size $(SIZE) --count $(COUNT) --output $(OUTPUT)
+	node data/make_faces.mjs --size $(SIZE) --count $(COUNT) --output $(OUTPUT)
 data/node_modules/.package-lock.json: data/package-lock.json
 	cd data && npm ci --no-audit --no-fund
 
