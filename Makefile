@@ -11,6 +11,8 @@ SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 FUZZ_PACKAGES  := clang libclang-rt-14-dev libomp-dev python3-pil
 DRILL_PACKAGES := python3-xxhash procps
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
+VIEWER_PACKAGES := chromium
+TORCH_PACKAGES := python3-torch
 
 CC       := gcc
 CFLAGS   ?= -O3 -g
@@ -46,8 +48,7 @@ NP      = $(shell nproc)
 PYTHON := /usr/bin/python3
 
 .PHONY: all help run test tests drill test-slurm test-hosts viewer test-viewer test-torch bench asan fuzz memcheck format check-format \
-        check-layers lint golden data clean packages test-packages drill-packages slurm-packages hosts-packages \
-        fuzz-packages viewer-packages torch-packages
+        check-layers lint golden data clean packages viewer-packages torch-packages
 
 all: $(PROG)
 
@@ -73,57 +74,56 @@ help:
 	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=data/large.h5)'
 	@echo 'make clean         remove what was built'
 
-run: packages
-	@$(MAKE) --no-print-directory $(PROG)
+# How a target builds, once what it needs is installed: on every core, unless -j says otherwise.
+BUILD = --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
+
+run:
+	$(call install,$(PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG)
 	$(MPIRUN) -np $(NP) ./$(PROG) configs/faces.yaml $(RUN_ARGS)
 
-test: packages test-packages
-	@$(MAKE) --no-print-directory $(PROG) $(TEST)
+test:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG) $(TEST)
 	@tests/run $(TESTS)
 
-drill: packages test-packages drill-packages
-	@$(MAKE) --no-print-directory $(PROG) $(DRILL)
+drill:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(DRILL_PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG) $(DRILL)
 	@SHORT=$(SHORT) SEED=$(SEED) tests/drill/run $(PARTS)
 
-test-slurm: packages test-packages slurm-packages
-	@$(MAKE) --no-print-directory $(PROG)
+test-slurm:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(SLURM_PACKAGES),$(no_init))
+	@$(MAKE) $(BUILD) $(PROG)
 	@SHORT=$(SHORT) tests/slurm/run $(PARTS)
 
-test-hosts: packages test-packages hosts-packages
-	@$(MAKE) --no-print-directory $(PROG) $(addprefix $B/tests/,test_comm test_store test_reduce)
+test-hosts:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(HOSTS_PACKAGES),$(no_init))
+	@$(MAKE) $(BUILD) $(PROG) $(addprefix $B/tests/,test_comm test_store test_reduce)
 	@SHORT=$(SHORT) tests/hosts/run $(PARTS)
 
 # Debian packages: installed where that is allowed, and where the shell condition $2 holds if there is one, else named.
+# One call names all that a target needs: two of apt-get at a time would get into each other's way.
 define install
-	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk '/ installed$$/ { print $$1 }' | \
-	    sort | comm -13 - <(printf '%s\n' $1 | sort) | tr '\n' ' '); \
+	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk -v wanted='$1' '/ installed$$/ { has[$$1] } \
+	    END { n = split(wanted, name); for (i = 1; i <= n; i++) if (!(name[i] in has)) printf "%s ", name[i] }'); \
 	[ -z "$$missing" ] && exit 0; \
 	$(or $2,true) || { echo "please run:  sudo apt-get install --no-install-recommends $$missing"; exit 1; }; \
 	sudo=; [ "$$(id -u)" = 0 ] || sudo='sudo -n'; \
 	echo "installing $$missing"; \
 	{ $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	    --no-install-recommends $$missing >/dev/null; } || \
-	{ echo "please run:  sudo apt-get install $$missing"; exit 1; }
+	{ echo "please run:  sudo apt-get install --no-install-recommends $$missing"; exit 1; }
 endef
-packages test-packages drill-packages slurm-packages hosts-packages fuzz-packages viewer-packages torch-packages: SHELL := /bin/bash
+# SLURM and ssh start services of the machine where it has an init.  The tests want none of them.
+no_init := [ ! -d /run/systemd/system ]
+
 packages:
 	$(call install,$(PACKAGES))
-drill-packages:
-	$(call install,$(DRILL_PACKAGES))
-test-packages:
-	$(call install,$(TEST_PACKAGES))
-fuzz-packages:
-	$(call install,$(FUZZ_PACKAGES))
 viewer-packages:
-	$(call install,chromium)
+	$(call install,$(VIEWER_PACKAGES))
 torch-packages:
-	$(call install,python3-torch)
-
-# These start services of the machine where it has an init.  The tests want none of them.
-slurm-packages:
-	$(call install,$(SLURM_PACKAGES),[ ! -d /run/systemd/system ])
-hosts-packages:
-	$(call install,$(HOSTS_PACKAGES),[ ! -d /run/systemd/system ])
+	$(call install,$(TORCH_PACKAGES))
 
 # make V=1 shows the commands.
 comma := ,
@@ -182,8 +182,9 @@ $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 	$(Q)$(CC) $(CFLAGS) -march=native $(WARN) $(CPPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) $(CORE) $(LDLIBS) $(BENCH_LIBS)
 
 # PARTS="a c": some of the tables; BENCH_ARGS=--quick: fewer repetitions.
-bench: packages
-	@$(MAKE) --no-print-directory $(PROG) $(BENCH)
+bench:
+	$(call install,$(PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG) $(BENCH)
 	@$(PYTHON) analysis/bench.py --build $B $(BENCH_ARGS) $(PARTS)
 
 -include $(OBJ:.o=.d) $(TEST:=.d) $(DRILL:=.d)
@@ -199,19 +200,22 @@ analysis/viewer/node_modules/.package-lock.json: analysis/viewer/package-lock.js
 	cd analysis/viewer && npm ci --no-audit --no-fund
 
 # Apart from `make test`, because they need a browser, and PyTorch.
-test-viewer: packages viewer-packages viewer
-	@$(MAKE) --no-print-directory $(PROG)
+test-viewer: viewer
+	$(call install,$(PACKAGES) $(VIEWER_PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG)
 	@tests/run viewer
-test-torch: packages test-packages torch-packages
-	@$(MAKE) --no-print-directory $(PROG)
+test-torch:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(TORCH_PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG)
 	@tests/run torch
 
 # What Open MPI leaks by design stands in tests/lsan.supp.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-asan: packages test-packages
+asan:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES))
 	@mkdir -p build/asan
 	@$(CC) -O1 -Werror -c -o build/asan/no_dlclose.o tests/no_dlclose.c
-	@$(MAKE) --no-print-directory B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -g $(SANITIZE)' \
+	@$(MAKE) $(BUILD) B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -g $(SANITIZE)' \
 	    LDFLAGS='-rdynamic build/asan/no_dlclose.o' all tests
 	@DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
@@ -220,11 +224,12 @@ asan: packages test-packages
 # Inputs of all kinds made by libFuzzer: tests/fuzz/NAME.c is a target.  FUZZ_SECONDS=600 for each; SHORT=1: 8 s, fixed seed.
 TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -D__SANITIZE_ADDRESS__
-fuzz: packages test-packages fuzz-packages
-	@$(MAKE) --no-print-directory $(PROG)
+fuzz:
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(FUZZ_PACKAGES))
+	@$(MAKE) $(BUILD) $(PROG)
 	@mkdir -p build/fuzz
 	@$(CC) -O1 -Werror -c -o build/fuzz/no_dlclose.o tests/no_dlclose.c
-	@$(MAKE) --no-print-directory B=build/fuzz CC=clang CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' \
+	@$(MAKE) $(BUILD) B=build/fuzz CC=clang CFLAGS='$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link' \
 	    LDFLAGS='-rdynamic build/fuzz/no_dlclose.o' $(TARGETS:%=build/fuzz/fuzz/%)
 	@SHORT=$(SHORT) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run $(TARGETS)
 
@@ -238,9 +243,9 @@ $B/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(OBJ)
 
 # One rank of the smoke job under valgrind, whose processor knows AVX2 but not what newer machines add: number 3 are
 # BLIS's kernels for Haswell.
-memcheck: packages
-	@command -v valgrind >/dev/null || { echo 'please run:  sudo apt-get install valgrind'; exit 1; }
-	@$(MAKE) --no-print-directory B=build/memcheck PROG=build/memcheck/dagan_mpi CFLAGS='-O1 -g' all
+memcheck:
+	$(call install,$(PACKAGES) valgrind)
+	@$(MAKE) $(BUILD) B=build/memcheck PROG=build/memcheck/dagan_mpi CFLAGS='-O1 -g' all
 	@rm -rf build/memcheck/run
 	OMP_NUM_THREADS=1 BLIS_ARCH_TYPE=3 DAGAN_ISA=avx2 valgrind --quiet --error-exitcode=9 --leak-check=full \
 	    --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 \
@@ -265,7 +270,8 @@ lint: check-layers check-format $(REGISTRY)
 	@clang-tidy --quiet --checks='-*,mpi-*' --warnings-as-errors='*' $(SRC) $(SIMD) -- -std=gnu11 -DISA=generic $(CPPFLAGS)
 	@shellcheck --severity=warning -x tests/run tests/*/run tests/*.sh tests/*/*.sh jobs/*.sh jobs/*.sbatch
 
-golden: test-packages torch-packages
+golden:
+	$(call install,$(TEST_PACKAGES) $(TORCH_PACKAGES))
 	$(PYTHON) tests/golden/make_golden.py
 
 SIZE   ?= 64
