@@ -62,7 +62,7 @@ help:
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
 	@echo 'make test-viewer   the viewer in headless Chromium, on a small run'
-	@echo 'make test-torch    that export_torch.py exports what translate does'
+	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
 	@echo 'make fuzz          libFuzzer on every input (TARGETS="config csv ...", FUZZ_SECONDS=600 for each, SHORT=1)'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# export_torch.py: what it exports does what `dagan_mpi translate` does, for every kind of network (make test-torch).
+# What needs PyTorch (make test-torch): what export_torch.py exports does what `dagan_mpi translate` does, for every kind of
+# network; and a step of the reference job is the one that PyTorch computes.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -45,3 +46,12 @@ refuses key "model\.depth is 3, a key that dagan_f\.py does not know"
 refuses localiser "model\.localiser is 'spline', dagan_f\.py knows softargmax, fc"
 refuses weight "g\.extra\.weight is \(3,\), wanted absent"
 refuses width "dae\.enc\.c0\.weight is \(8, 3, 3, 3\), wanted \(16, 3, 3, 3\)"
+
+# ---- one step of training --------------------------------------------------------------------------
+# The reference job but for its width and batch.
+ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=1 \
+    --set run.dir="$T/step" --dump-step "$T/step.h5" >"$T/out" 2>"$T/err"
+expect "a step of the reference job is dumped" status_is 0 $?
+"$PYTHON" tests/golden/check_dump.py "$T/step.h5" >"$T/out" 2>&1 || grep MISS "$T/out"
+expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
+"$PYTHON" tests/golden/test_check_dump.py || not_ok "check_dump.py finds every mistake"
