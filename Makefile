@@ -16,13 +16,17 @@ TORCH_PACKAGES := python3-torch
 
 CC       := gcc
 CFLAGS   ?= -O3 -g
-WARN     := -std=gnu11 -fopenmp -Wall -Wextra -Wshadow -Wvla -Wwrite-strings -Werror
+WERROR   := -Werror
+WARN      = -std=gnu11 -fopenmp -Wall -Wextra -Wshadow -Wvla -Wwrite-strings $(WERROR)
+# Where libraries are elsewhere: jobs/README.md.
 LIBS     := ompi-c hdf5-openmpi yaml-0.1 libpng libjpeg zlib libxxhash
 # LAPACKE's pkg-config file wants one of BLAS, which BLIS does not bring.  BLIS has none; its flavours share one soname,
 # so the folder is also where the program looks at run time.
-BLIS      = $(shell $(CC) -print-multiarch)/blis-openmp
-CPPFLAGS  = -Iinclude -I$B -isystem /usr/include/$(BLIS) $(shell pkg-config --cflags $(LIBS) | sed 's/-I/-isystem /g')
-LDLIBS    = $(shell pkg-config --libs $(LIBS)) -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -llapacke -lgomp -lm
+BLIS        = $(shell $(CC) -print-multiarch)/blis-openmp
+BLIS_CFLAGS = -I/usr/include/$(BLIS)
+BLIS_LIBS   = -L/usr/lib/$(BLIS) -Wl,-rpath,/usr/lib/$(BLIS) -lblis -llapacke
+CPPFLAGS    = -Iinclude -I$B $(subst -I,-isystem ,$(BLIS_CFLAGS) $(shell pkg-config --cflags $(LIBS)))
+LDLIBS      = $(shell pkg-config --libs $(LIBS)) $(BLIS_LIBS) -lgomp -lm
 
 # The loops of kernel/simd/ are compiled once for each of these; the program chooses when it starts.
 ISAS         := generic $(if $(filter x86_64-%,$(shell $(CC) -dumpmachine)),avx2 avx512)
@@ -103,9 +107,11 @@ test-hosts:
 	@SHORT=$(SHORT) tests/hosts/run $(PARTS)
 
 # Debian packages: installed where that is allowed, and where the shell condition $2 holds if there is one, else named.
+# Other systems have their own ways.
 # One call names all that a target needs: two of apt-get at a time would get into each other's way.
 define install
-	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk -v wanted='$1' '/ installed$$/ { has[$$1] } \
+	@command -v dpkg-query >/dev/null || exit 0; \
+	missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $1 2>/dev/null | awk -v wanted='$1' '/ installed$$/ { has[$$1] } \
 	    END { n = split(wanted, name); for (i = 1; i <= n; i++) if (!(name[i] in has)) printf "%s ", name[i] }'); \
 	[ -z "$$missing" ] && exit 0; \
 	$(or $2,true) || { echo "please run:  sudo apt-get install --no-install-recommends $$missing"; exit 1; }; \
