@@ -205,7 +205,7 @@ TEST(more_ranks_than_leaves_grow_the_batch_and_see_as_many_pairs)
 TEST(a_grown_batch_shrinks_what_is_counted_in_steps_to_as_many_pairs)
 {
     config_t c = conf_of("steps: 20000, batch: 4, warmup: 100, ema: 0.5");
-    c.train.label_warmup = 4000; // which wants labels in a file
+    c.train.label_warmup = 4000;    // which wants labels in a file
     plan_run_t p = plan_of(&c, 64); // 16 times the batch
     assert_int_equal(p.steps, 1250);
     assert_int_equal(p.label_warmup, 250);
