@@ -70,7 +70,7 @@ TEST(each_part_of_the_grid_has_its_own_mean)
     tape_t t = { 0 };
     var_t f = tape_input(&t, "f", (shape_t){ 2, 64, 64, 2 }),
           c = tape_input(&t, "c", (shape_t){ 1, 1, 2, 2 });
-    var_t y = region_pool(f, c, &wide, 2, 64, CONF_REGION_ALL, COLUMNS, ROWS);
+    var_t y = region_pool(f, (cells_t){ 0, 1 }, c, &wide, 2, CONF_REGION_ALL, COLUMNS, ROWS);
     tape_plan(&t, NULL);
     set_centres(c);
     for (int i = 0; i < 2 * 64 * 64; i++) {
