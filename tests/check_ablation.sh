@@ -65,15 +65,7 @@ expect "a variant's line holds against --set" says "$T/out" '^2 runs, 8 steps$'
 ablation "$T/steps.txt" --only other --seeds 1 --set train.steps=6 --ranks 8 --dry-run
 expect "steps are counted for the ranks of the runs" says "$T/out" '^1 runs, 3 steps$'
 
-# refuses PATTERN WORD...: status 1 and one line that matches.
-refuses() {
-    local wanted=$1
-    shift
-    ablation "$@"
-    expect "status 1: $wanted" status_is 1 $?
-    expect "one line: $wanted" test "$(wc -l <"$T/err")" -eq 1
-    says "$T/err" "^ablation\.py: $wanted" || not_ok "says: $wanted"
-}
+refuses() { refused ablation "$1" ablation "${@:2}"; }
 echo 'a configs/faces.yaml loss.weights.cts=1' >"$T/key.txt"
 echo 'a configs/faces.yaml attention' >"$T/line.txt"
 refuses "a/seed-1: .*loss.weights.cts: unknown key" "$T/key.txt"

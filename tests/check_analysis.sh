@@ -25,16 +25,7 @@ works() {   # as script, and it must end well and quietly
     expect "$1 ends well" status_is 0 $?
     is_quiet "$T/err" || not_ok "$1 leaves stderr empty"
 }
-# refuses PATTERN NAME ARGUMENT...: status 1 and one line that matches.
-refuses() {
-    local wanted=$1
-    shift
-    script "$@"
-    local status=$?
-    expect "$1 refuses with status 1: $wanted" status_is 1 $status
-    expect "$1 says it in one line: $wanted" test "$(wc -l <"$T/err")" -eq 1
-    says "$T/err" "^$1\.py: .*$wanted" || not_ok "$1 says: $wanted"
-}
+refuses() { refused "$2" ".*$1" script "${@:2}"; }
 
 for name in report attention plot_metrics export_torch region_error ablation; do
     works $name --help
@@ -57,10 +48,8 @@ expect "without the program it says so" says "$T/none.html" "$T/none: No such fi
 expect "and shows training images" says "$T/none.html" "adventurer/train: training images"
 
 # Models without regions.
-whole=(--set attention.regions=0)
-for label in eyes mouth glasses hair; do whole+=(--set "labels.$label=all"); done
 cycle=(configs/cyclegan.yaml --set model.width=8 --set model.width_d=8 --set train.batch=2 --set samples.count=2)
-for kind in "dagan ${SMALL[*]} ${whole[*]}" "cyclegan ${cycle[*]}"; do
+for kind in "dagan ${SMALL[*]} ${WHOLE[*]}" "cyclegan ${cycle[*]}"; do
     read -ra job <<<"${kind#* }"
     name=${kind%% *}
     ranks 2 "$DAGAN" "${job[@]}" --set run.dir="$T/$name" --set train.steps=2 --set samples.every=2 >"$T/out" 2>&1 ||

@@ -28,7 +28,8 @@ for np in 2 3; do
     expect "$np ranks print the table of one" cmp "$T/table1" "$T/table$np"
     expect "$np ranks write the arrays of one" same "$T/1.h5" "$T/$np.h5"
 done
-"$PYTHON" tests/check_evaluate.py "$T/faces.h5" "$T/1.json" "$T/1.h5" adventurer lorelei
+"$PYTHON" tests/check_evaluate.py "$T/faces.h5" "$T/1.json" "$T/1.h5" adventurer lorelei ||
+    not_ok "the figures can be recomputed to their end"
 
 ranks 1 "$DAGAN" translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/translated.h5" >"$T/out" 2>&1
 expect "evaluate tells the step" says "$T/1.json" "\"step\": $("$PYTHON" -c "

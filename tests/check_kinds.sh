@@ -34,10 +34,8 @@ keeps_promises() {
     ranks 2 "$DAGAN" check "${SMALL[@]}" >"$T/$name.check" 2>&1
     expect "$name: check" says "$T/$name.check" "8 \+ 0 bytes per image"
 }
-whole=(--set attention.regions=0)
-for label in eyes mouth glasses hair; do whole+=(--set "labels.$label=all"); done
 keeps_promises cyclegan configs/cyclegan.yaml --set loss.weights.identity=5
-keeps_promises whole configs/smoke.yaml "${whole[@]}"
+keeps_promises whole configs/smoke.yaml "${WHOLE[@]}"
 
 for net in st ts d1 d2; do
     expect "cyclegan: check counts $net" says "$T/cyclegan.check" "^parameters of $net +[1-9]"

@@ -64,6 +64,21 @@ SLURM_JOB_ID=9 SLURM_ARRAY_JOB_ID=5 SLURM_ARRAY_TASK_ID=3 unlimited "no limit in
 SLURM_JOB_ID=8 unlimited "a silent squeue" '^no time limit: unknown, squeue does not tell; run.time_limit sets one$'
 SLURM_JOB_ID='7;echo 0:12' unlimited "an odd job number" '^2 ranks'
 
+# ---- Ctrl-C ----------------------------------------------------------------------------------------
+# mpirun sends SIGTERM after these seconds, and SIGKILL after as many again; its own default is one.
+export OMPI_MCA_odls_base_sigkill_timeout=3
+start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/ctrl_c" --set log.every=1 >"$T/ctrl_c.out" 2>"$T/ctrl_c.err"
+pid=$!
+wait_line "$T/ctrl_c.out" '^step +1/'
+kill -INT $pid
+wait $pid
+expect "Ctrl-C: mpirun ends with a status of its own" status_is 1 $?
+expect "Ctrl-C: the run stopped on request" says "$T/ctrl_c/log.txt" '^stopped after step [0-9]+ on request'
+end=$(($(last_step "$T/ctrl_c") + 2))
+train 2 "$T/ctrl_c" --set train.steps=$end --set log.every=1
+train 2 "$T/calm" --set train.steps=$end --set log.every=1
+expect "Ctrl-C: it continues to the bits of a run without" same "$T/calm/latest.h5" "$T/ctrl_c/latest.h5"
+
 # ---- the second SIGINT -----------------------------------------------------------------------------
 start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/twice" --set log.every=1 >"$T/twice.out" 2>"$T/twice.err"
 pid=$!
@@ -79,6 +94,7 @@ kill -INT "$rank"
 pkill -CONT -P $pid
 SECONDS=0
 wait $pid
-expect "a second SIGINT ends at once" status_is 130 $?
+expect "a second SIGINT ends the run" status_is 130 $?
+expect "at once: within seconds" test "$SECONDS" -lt 10
 expect "and leaves no checkpoint" test ! -e "$T/twice/latest.h5"
-expect "a second SIGINT: no rank stays" test -z "$(pgrep -P $pid)"
+expect "a second SIGINT: no rank stays" test -z "$(pgrep -f "run.dir=$T/twice")"

@@ -5,8 +5,6 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
 scratch
 "$PYTHON" tests/make_broken.py "$T" || { not_ok "broken data sets can be made"; exit 1; }
-TEST_TIMEOUT=${TEST_TIMEOUT:-20}
-[ "$TEST_TIMEOUT" -ge 20 ] || TEST_TIMEOUT=20
 
 # The job of all cases: a step on good.h5.
 cat >"$T/job.yaml" <<YAML

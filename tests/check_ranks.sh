@@ -13,12 +13,19 @@ for np in 2 4 8; do
     expect "$np ranks give every dataset of one rank, in bits" same "$T/np1/$END" "$T/np$np/$END"
 done
 expect "a clean run leaves stderr empty" is_quiet "$T/np8.err"
+for np in 1 2 4; do train "$np" "$T/pairs$np" --set train.microbatch=2; done
+for np in 2 4; do
+    expect "two pairs to a leaf: $np ranks give every dataset of one, in bits" same "$T/pairs1/$END" "$T/pairs$np/$END"
+done
 export OMP_NUM_THREADS=3
 train 2 "$T/threads"
 export OMP_NUM_THREADS=1
 expect "3 threads a rank give every dataset of one thread, in bits" same "$T/np1/$END" "$T/threads/$END"
 DAGAN_ISA=generic train 1 "$T/generic"
 expect "plain instructions come close" same "$T/np1/$END" "$T/generic/$END" --only ^/weights/ --close 1e-3
+ranks 1 -x DAGAN_ISA=generic "$DAGAN" "${SMALL[@]}" --set run.dir="$T/mixed" : -np 1 "$DAGAN" "${SMALL[@]}" \
+    --set run.dir="$T/mixed" >"$T/mixed.out" 2>"$T/mixed.err"
+expect "ranks on different processors agree on the plainest" same "$T/generic/$END" "$T/mixed/$END"
 expect "the checkpoint says which kernels ran" bash -c "h5dump -a /kernels '$T/generic/$END' | grep -q generic"
 train 2 "$T/bucket" --set comm.bucket=0.01
 expect "so do small messages" same "$T/np1/$END" "$T/bucket/$END"

@@ -32,6 +32,9 @@ start() {
 # scratch: makes a folder $T for the script; it goes, with all that the script started, however the script ends.
 scratch() {
     T=$(mktemp -d) || exit 1
+    # kill -9 of mpirun leaves its files behind, 4 MiB for a rank: not in /dev/shm, which is small in containers.
+    mkdir "$T/mpi"
+    export OMPI_MCA_btl_vader_backing_directory=$T/mpi OMPI_MCA_osc_sm_backing_directory=$T/mpi OMPI_MCA_orte_tmpdir_base=$T/mpi
     trap clean_up EXIT
     trap 'exit 143' TERM INT HUP
 }
@@ -46,6 +49,10 @@ clean_up() {
 
 # The smoke job with 8 leaves and 4 steps, no pictures.
 SMALL=(configs/smoke.yaml --set train.batch=8 --set train.steps=4 --set samples.every=0 --set checkpoint.keep=10)
+
+# A model without regions; the smoke job's labels then hang on the whole image.
+WHOLE=(--set attention.regions=0)
+for label in eyes mouth glasses hair; do WHOLE+=(--set "labels.$label=all"); done
 
 # few_faces TRAIN TEST: so many rows of the faces data as $T/faces.h5, with which the small job begins sooner.
 few_faces() {
@@ -94,20 +101,32 @@ expect() {
     if "$@"; then ok "$name"; else not_ok "$name"; fi
 }
 
+# refused NAME PATTERN COMMAND...: NAME.py, which writes stderr to $T/err, ends with status 1 and one line that matches.
+refused() {
+    local name=$1 wanted=$2
+    shift 2
+    "$@"
+    expect "$name refuses with status 1: $wanted" status_is 1 $?
+    expect "$name says it in one line: $wanted" test "$(wc -l <"$T/err")" -eq 1
+    says "$T/err" "^$name\.py: $wanted" || not_ok "$name says: $wanted"
+}
+
 # run_parts PART...: calls these functions, shows what they print and how long they take, ends in "N passed, N failed".
-# A part that tests nothing has failed.
+# A part that tests nothing, or does not come to its end, has failed.
 run_parts() {
-    local part line before passed=0 failed=0
+    local part line before ended passed=0 failed=0
     for part; do
         declare -F "$part" >/dev/null || { echo "there is no part $part" >&2; return 1; }
     done
     for part; do
-        before=$((passed + failed))
+        before=$((passed + failed)) ended=
         SECONDS=0
         while IFS= read -r line; do
+            [ "$line" != "$part ends" ] || { ended=1; continue; }
             printf '%s\n' "$line"
             case $line in ok\ *) passed=$((passed + 1)) ;; not\ ok\ *) failed=$((failed + 1)) ;; esac
-        done < <("$part" 2>&1)
+        done < <("$part" 2>&1; echo "$part ends")
+        [ "$ended" ] || { not_ok "$part: does not come to its end"; failed=$((failed + 1)); }
         [ $((passed + failed)) -gt "$before" ] || { not_ok "$part: nothing passed"; failed=$((failed + 1)); }
         printf '%-44s %4d s\n' "$part" "$SECONDS"
     done

@@ -1,5 +1,5 @@
 // ranks: 1 2 4
-// Numbers that are not finite, and numbers that differ between ranks: found before they do harm, and named.
+// Numbers that are not finite, too large, or differ between ranks: found before they do harm, and named.
 
 #include "test.h"
 
@@ -7,6 +7,8 @@
 
 #include "../src/train/desync.h"
 #include "dagan/train.h"
+
+enum { ROWS = 24 }; // of each data set
 
 static config_t conf;
 
@@ -28,7 +30,7 @@ static void configure(char *const sets[])
     snprintf(dir, sizeof dir, "run.dir=%s", at("run"));
     snprintf(file[0], sizeof file[0], "data.source.file=%s", at("faces.h5"));
     snprintf(file[1], sizeof file[1], "data.target.file=%s", at("faces.h5"));
-    if (comm.rank == 0 && access(at("faces.h5"), F_OK)) write_dataset(at("faces.h5"), 24, 16);
+    if (comm.rank == 0 && access(at("faces.h5"), F_OK)) write_dataset(at("faces.h5"), ROWS, 16);
     comm_barrier(&comm);
     if (config_parse(&conf, "job", yaml, strlen(yaml), all, n)) fail_msg("%s", error_text());
 }
@@ -129,6 +131,21 @@ TEST(a_weight_that_is_not_finite_ends_the_run_and_is_named)
     }
 }
 
+// The rows that leaf `leaf` of step 3 is made of, at one pair to a leaf.
+static void expect_rows(int leaf)
+{
+    char text[128];
+    order_t s, t;
+    uint64_t pair = 2 * 4 + (uint64_t)leaf;
+    order_init(&s, ROWS, conf.run.seed, STREAM_ORDER_SOURCE);
+    order_init(&t, ROWS, conf.run.seed, STREAM_ORDER_TARGET);
+    snprintf(text, sizeof text, ", source rows %zu, target rows %zu ", order_row(&s, pair),
+             order_row(&t, pair));
+    expect_said(text);
+    order_free(&t);
+    order_free(&s);
+}
+
 TEST(a_leaf_that_is_not_finite_is_named_with_its_rank_and_rows)
 {
     static const int steps[] = { STEP_G, STEP_D, STEP_LABEL, STEP_LABEL_D };
@@ -143,8 +160,7 @@ TEST(a_leaf_that_is_not_finite_is_named_with_its_rank_and_rows)
             snprintf(text, sizeof text, " on rank %d on ", owner(leaf));
             expect_said("step 3: "); // relu takes NaN for 0: it may show in gradients alone
             expect_said(text);
-            expect_said(", source rows ");
-            expect_said("target rows ");
+            expect_rows(leaf);
             expect_said("(1 of 4 leaves); the run ends\n");
         }
 }
@@ -205,11 +221,29 @@ TEST(too_many_skipped_steps_end_the_run)
     expect_said("the run ends\n");
 }
 
+// Source rows of the leaves of step 3, each time it is taken.
+static size_t row_taken[8];
+static int n_taken;
+
+static void note_row(void *arg, trainer_t *tr, objective_t *o, int leaf)
+{
+    (void)arg;
+    if (o->step == STEP_G && tr->step == 2 && n_taken < 8) row_taken[n_taken++] = tr->batch->row_s[leaf];
+}
+
 TEST(rollback_reloads_and_goes_on_in_another_order)
 {
+    static const size_t before[] = { 19, 16, 9, 8 }, after[] = { 11, 18, 8, 22 }; // on any number of ranks
     fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
+    int mine = 4 / comm.size;
     configure((char *[]){ (char *)"train.nonfinite=rollback", NULL });
-    expect_status(run_with(&f), EXIT_DONE);
+    n_taken = 0;
+    expect_status(run(&(observer_t){ .step = at_step, .filled = note_row, .arg = &f }), EXIT_DONE);
+    assert_int_equal(n_taken, 2 * mine);
+    for (int i = 0; i < mine; i++) {
+        EXPECT(row_taken[i] == before[mine * comm.rank + i]);
+        EXPECT(row_taken[mine + i] == after[mine * comm.rank + i]);
+    }
     expect_said("step 4: weight g.fuse.weight is not finite");
     expect_said("back to the last checkpoint, 1 in a row of at most 10\n");
     expect_file("ckpt-00000004.h5", true);
@@ -226,6 +260,33 @@ TEST(rollback_works_before_the_first_checkpoint_and_has_an_end)
     expect_file("ckpt-00000002.h5", false);
 }
 
+static double length(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sqrt(sum);
+}
+
+// Adam's first moment after one step is (1 - beta1) times the gradient.
+static void expect_clipped(void *arg, trainer_t *tr)
+{
+    int *seen = arg;
+    if (tr->step != 1) return;
+    EXPECT(!trainer_settle(tr));
+    double wanted = (1 - conf.train.beta1) * conf.train.clip;
+    EXPECT_NEAR(length(tr->model.f.m, tr->model.f.n), wanted, 1e-5 * wanted); // float32 moments
+    EXPECT_NEAR(length(tr->model.d.m, tr->model.d.n), wanted, 1e-5 * wanted);
+    ++*seen;
+}
+
+TEST(clip_bounds_the_norm_of_all_gradients_of_a_side)
+{
+    int seen = 0;
+    configure((char *[]){ (char *)"train.clip=0.001", NULL });
+    expect_status(run(&(observer_t){ .step = expect_clipped, .arg = &seen }), EXIT_DONE);
+    assert_int_equal(seen, 1);
+}
+
 // One bit of one number on one rank.
 typedef struct {
     int rank;
@@ -240,19 +301,31 @@ static void flip_step(void *arg, trainer_t *tr)
     *w ^= 1;
 }
 
-TEST(a_bit_that_differs_on_one_rank_is_found_before_it_is_saved)
+// In a step with `sets`, from step 2 on.
+static void expect_flip_found(int step, char *const sets[])
 {
     char text[256];
     flip_t f = { .rank = comm.size - 1, .step = 2 };
-    if (comm.size == 1) return; // nobody to compare with
-    configure((char *[]){ (char *)"comm.verify_every=1000", NULL });
+    configure(sets);
     expect_status(run(&(observer_t){ .step = flip_step, .arg = &f }), EXIT_RUN_FAILED);
     snprintf(text, sizeof text,
-             comm.size > 2 ? "step 4: weight g.fuse.weight differs from the other ranks' on rank %d on "
-                           : "step 4: weight g.fuse.weight differs between ranks, there is no majority; not "
+             comm.size > 2 ? "step %d: weight g.fuse.weight differs from the other ranks' on rank %d on "
+                           : "step %d: weight g.fuse.weight differs between ranks, there is no majority; not "
                              "as on rank 0: rank %d on ",
-             f.rank);
+             step, f.rank);
     expect_said(text);
+}
+
+TEST(a_bit_that_differs_on_one_rank_is_found_when_ranks_are_compared)
+{
+    if (comm.size == 1) return; // nobody to compare with
+    expect_flip_found(3, (char *[]){ (char *)"comm.verify_every=1", (char *)"checkpoint.every=1000", NULL });
+}
+
+TEST(a_bit_that_differs_on_one_rank_is_found_before_it_is_saved)
+{
+    if (comm.size == 1) return;
+    expect_flip_found(4, (char *[]){ (char *)"comm.verify_every=1000", NULL });
     expect_file("ckpt-00000002.h5", true);
     expect_file("ckpt-00000004.h5", false);
 }

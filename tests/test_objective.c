@@ -130,6 +130,39 @@ TEST(jitter_displaces_the_regions_of_d1)
     close_case(&e);
 }
 
+static double mean_difference(const node_t *a, const node_t *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < numel(a->dim); i++) sum += fabs((double)a->x[i] - (double)b->x[i]);
+    return sum / (double)numel(a->dim);
+}
+
+// Windows of two sizes: one region, then two.
+TEST(regions_as_d_sees_them_count_alike_whatever_their_windows)
+{
+    case_t e;
+    int found = 0;
+    open_case(&e, EVERYTHING, STEP_G);
+    fill(&e, 3);
+    tape_forward(&e.o.tape, 0, e.o.tape.n);
+    for (int i = 0; i < e.o.n_terms; i++) {
+        if (strcmp(e.o.term[i]->name, "cst") && strcmp(e.o.term[i]->name, "sym")) continue;
+        const node_t *y = e.o.value[i];
+        double wanted = 0;
+        assert_int_equal(y->n_in, 2);
+        for (int g = 0; g < 2; g++) {
+            const node_t *of = y->in[g];
+            EXPECT(of->n_in == 2 && of->in[0]->dim.n == PAIRS * (g + 1));
+            wanted += (g + 1) / 3.0 * mean_difference(of->in[0], of->in[1]);
+        }
+        EXPECT(wanted > 0);
+        EXPECT_NEAR(*y->x, wanted, 1e-5 * wanted); // float32 sums of hundreds
+        found++;
+    }
+    assert_int_equal(found, 2);
+    close_case(&e);
+}
+
 static void mark(bool *used, const node_t *y)
 {
     if (used[y->index]) return;

@@ -15,10 +15,7 @@ for step in 2 4; do
     ranks 1 "$DAGAN" translate "$T/this.h5" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
     expect "translate at step $step" status_is 0 $?
 done
-# A model without regions.
-whole=(--set attention.regions=0)
-for label in eyes mouth glasses hair; do whole+=(--set "labels.$label=all"); done
-train 1 "$T/whole" "${whole[@]}"
+train 1 "$T/whole" "${WHOLE[@]}"
 expect "a model without regions trains" status_is 0 $?
 cp "$T/whole/latest.h5" "$T/whole.h5"
 ranks 1 "$DAGAN" translate "$T/whole.h5" --input data/faces.h5 --group lorelei --output "$T/whole-test.h5" >"$T/out" 2>&1

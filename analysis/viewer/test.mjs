@@ -3,8 +3,7 @@
 // without regions and its translation of DATA:/lorelei/test.  What the page shows
 // is compared with what the files hold, read here by h5wasm for Node and computed anew.
 import { writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import h5wasm from "h5wasm/node";
 import { chromium } from "playwright-core";
@@ -129,7 +128,7 @@ async function main() {
   await page.goto(pathToFileURL(page_file).href);
   check("it_says_what_to_open", (await text("#start")).includes("translate") && (await page.isVisible("#start")));
 
-  const broken = join(tmpdir(), `broken-${process.pid}.h5`);
+  const broken = join(dirname(checkpoints[0]), "broken.h5");
   writeFileSync(broken, "no HDF5 at all");
   await open(broken);
   let found = await message(`${basename(broken)} cannot be read as HDF5`);
