@@ -71,7 +71,8 @@ TEST(brightness_saturation_and_contrast_are_those_of_the_definition)
 
 TEST(a_shift_moves_the_image_and_a_cutout_empties_a_square)
 {
-    const float shift[AUGMENT_NUMBERS] = { 0, 1, 1, 2, -1 }, cut[AUGMENT_NUMBERS] = { 0, 1, 1, 0, 0, 3, -2, 8 };
+    const float shift[AUGMENT_NUMBERS] = { 0, 1, 1, 2, -1 },
+                cut[AUGMENT_NUMBERS] = { 0, 1, 1, 0, 0, 3, -2, 8 };
     float wanted[2][IMAGE] = { { 0 } };
     any_image();
     for (int j = 0; j < SIZE; j++)
@@ -96,7 +97,8 @@ TEST(the_sum_of_an_image_of_other_contrast_rises_as_the_image_does)
     for (int i = 0; i < IMAGE; i++) EXPECT_NEAR(y[i], 1, 1e-6);
 }
 
-// With all drawn numbers together: each in its range and both ends come near; what is not asked for is neutral.
+// With all drawn numbers together: each in its range and both ends come near; what is not asked for is
+// neutral.
 TEST(what_is_drawn_is_what_is_asked_for)
 {
     enum { DRAWS = 1000 };
