@@ -76,10 +76,11 @@ class FcLocaliser(nn.Module):
     def __init__(self, s):
         super().__init__()
         self.size, c = s["size"], 4 * s["width"]
-        self.hidden, self.out = nn.Conv2d(c, c, s["size"] // STRIDE), nn.Conv2d(c, 2 * s["regions"], 1)
+        self.hidden, self.out = nn.Conv2d(c * (s["size"] // STRIDE) ** 2, c, 1), nn.Conv2d(c, 2 * s["regions"], 1)
 
     def forward(self, features):
-        x = self.out(functional.relu(self.hidden(features))).flatten(1).unflatten(1, (-1, 2))
+        x = features.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]  # pixels first, then channels
+        x = self.out(functional.relu(self.hidden(x))).flatten(1).unflatten(1, (-1, 2))
         return self.size * torch.sigmoid(x) - 0.5
 
 

@@ -113,6 +113,12 @@ set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.labe
 set_to "loss.weights.label: found 0 for steps on labels alone" model.kind=classifier loss.weights.label=0 labels.mark=all
 set_to "attention.half: found 18 runs of regions with windows of one size, wanted at most 16" attention.mode=crop \
     attention.regions=18 "attention.half=4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8"
+set_to "attention.grid: found 2, wanted one for all regions of a classifier" model.kind=classifier labels.mark=all \
+    attention.regions=2 attention.half=10 "attention.grid=1 2"
+set_to "loss.distance: found discriminator with loss.weights.sym 1 and loss.weights.gan_t 0" loss.distance=discriminator \
+    loss.weights.gan_t=0
+set_to "model.norm.dae: found instance in windows of 4x4" attention.mode=crop attention.window=4
+set_to "model.norm.d: found instance in windows of 12x12" attention.mode=crop attention.window=12 loss.distance=discriminator
 set_to "--set run.dir: found nothing, wanted a text" run.dir=
 set_to "run.dir: /proc/none cannot be made" run.dir=/proc/none/run
 set_to "run.dir: $T/good.h5/run cannot be made: Not a directory" run.dir="$T/good.h5/run"

@@ -32,9 +32,9 @@ start() {
 # scratch: makes a folder $T for the script; it goes, with all that the script started, however the script ends.
 scratch() {
     T=$(mktemp -d) || exit 1
-    # kill -9 of mpirun leaves its files behind, 4 MiB for a rank: not in /dev/shm, which is small in containers.
-    mkdir "$T/mpi"
-    export OMPI_MCA_btl_vader_backing_directory=$T/mpi OMPI_MCA_osc_sm_backing_directory=$T/mpi OMPI_MCA_orte_tmpdir_base=$T/mpi
+    # kill -9 of mpirun leaves its shared memory behind, 4 MiB for a rank: not in /dev/shm, which is small in containers.
+    mkdir "$T/shm"
+    export OMPI_MCA_btl_vader_backing_directory=$T/shm OMPI_MCA_osc_sm_backing_directory=$T/shm
     trap clean_up EXIT
     trap 'exit 143' TERM INT HUP
 }

@@ -27,6 +27,7 @@ furnish() {
     mount -t tmpfs none /dev/shm
     T=/run/dagan
     mkdir -p "$T" /run/uts /run/sshd
+    export OMPI_MCA_orte_tmpdir_base=$T
     mount --make-private /run   # or the names of /run/uts could not be kept
     echo "127.0.0.1 localhost" >"$T/hosts"
     [ -e /etc/hosts ] || touch /etc/hosts   # a bare machine may have none to be covered

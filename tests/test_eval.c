@@ -85,6 +85,14 @@ TEST(a_class_at_half_its_share_is_present)
     EXPECT(!missing[0] && missing[1] && missing[2] && !missing[3]);
 }
 
+TEST(a_class_is_looked_for_where_the_truth_is_known)
+{
+    const int16_t truth[] = { 0, 0, 0, 1, -1, -1 }, told[] = { 0, 0, 0, 0, 1, 1 };
+    bool missing[2];
+    modes_t m = eval_modes(missing, told, truth, 6, 2);
+    EXPECT(m.occurring == 2 && m.present == 1 && missing[1]);
+}
+
 TEST(the_mode_score_of_certain_answers)
 {
     float all[16] = { 0 }, one[16] = { 0 };
@@ -92,6 +100,7 @@ TEST(the_mode_score_of_certain_answers)
     for (int i = 0; i < 4; i++) all[5 * i] = one[4 * i] = 1;
     EXPECT_NEAR(eval_mode_score(all, 4, real, 4, 4), 4, 1e-12);    // every class, as often as in truth
     EXPECT_NEAR(eval_mode_score(one, 4, real, 4, 4), 0.25, 1e-12); // one class only
+    EXPECT(isnan(eval_mode_score(all, 4, (const int16_t[]){ -1, -1 }, 2, 4)));
 }
 
 TEST(products_are_those_of_loops)

@@ -91,6 +91,28 @@ TEST(d1_learns_the_labels_of_targets_and_that_fakes_have_none)
     close_case(&e);
 }
 
+TEST(told_rightly_is_counted_of_what_is_known)
+{
+    case_t e;
+    open_case(&e, TOLD, STEP_G);
+    fill(&e, 3);
+    tape_forward(&e.o.tape, 0, e.o.tape.n);
+    for (int k = 0; k < 2; k++) {
+        float right = 0, known = 0;
+        for (int i = 0; i < 2 * PAIRS; i++) {
+            const float *logit = e.o.wires.logits[k]->x + 3 * i;
+            int label = (int)e.o.wires.label[k]->x[i], told = logit[0] >= logit[1] && logit[0] >= logit[2] ? 0
+                                                              : logit[1] >= logit[2]                       ? 1
+                                                                                     : 2;
+            known += label >= 0;
+            right += label == told;
+        }
+        EXPECT(known < 2 * PAIRS || k == 0); // some are not
+        EXPECT(e.o.wires.right[k]->x[0] == right && e.o.wires.right[k]->x[1] == known);
+    }
+    close_case(&e);
+}
+
 static bool begins(const char *s, const char *prefix)
 {
     return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -178,7 +200,7 @@ static void expect_nothing_in_vain(const char *yaml, int step, const char *set)
     open_case_with(&e, yaml, step, set);
     const wires_t *w = &e.o.wires;
     bool *used = alloc((size_t)e.o.tape.n, sizeof *used);
-    const var_t ends[] = { e.o.total, w->label_accuracy, w->z.centres, w->fs, w->ft };
+    const var_t ends[] = { e.o.total, w->right[0], w->right[1], w->z.centres, w->fs, w->ft };
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (ends[i]) mark(used, ends[i]);
     for (int i = 0; i < e.o.tape.n; i++) {

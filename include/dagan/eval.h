@@ -13,7 +13,7 @@ typedef struct {
     size_t n;           // images that show the part
     double median, p90; // distance of the region's centre to the box's centre, pixels
     double inside;      // share of centres inside the box
-    double iou; // mean intersection over union of the region (a square of half-side `half`) and the box
+    double iou;         // mean intersection over union of the region (a box of half-sides `half`) and the box
 } region_figures_t;
 
 // Centres (n, regions, 2), of which region `region` is compared; boxes (n, 4).
@@ -67,7 +67,8 @@ void eval_radii(float *out, const float *x, size_t n, size_t d, int k, size_t fi
 size_t eval_covered(const float *x, size_t first, size_t count, const float *y, const float *radius, size_t m,
                     size_t d);
 // Of rows [first, first + count) of the n + m rows x, y (one array), how many have their nearest other row on
-// their own side of n.  The 1-NN accuracy is that share of all; 0.5 where the two cannot be told apart.
+// their own side of n.  The 1-NN accuracy is that share of all; 0.5 where n = m and
+// independent draws cannot be told apart, less where each x is near its own y.
 size_t eval_same_side(const float *xy, size_t n, size_t m, size_t d, size_t first, size_t count);
 
 // ---- sliced Wasserstein --------------------------------------------------------------------------------

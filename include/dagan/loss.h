@@ -26,7 +26,7 @@ typedef struct {
     var_t label[CONF_LABELS_MAX];     // (2n, 1, 1, 1) class numbers of s, then t
     var_t logits_fs[CONF_LABELS_MAX]; // the labels that a fixed DAE tells of F(s), (n, 1, 1, classes)
     var_t d1_label_t[CONF_LABELS_MAX], d1_label_fs[CONF_LABELS_MAX]; // the labels, or a fake, that D1 tells
-    var_t label_accuracy; // set by loss/label.c: mean over the labels
+    var_t right[CONF_LABELS_MAX]; // set by loss/label.c: accuracy() of each label
 } wires_t;
 
 typedef struct {

@@ -71,7 +71,8 @@ var_t mean_score(var_t v, score_t f, float sign_or_target, float scale);
 // Mean cross-entropy of (n, 1, 1, classes) logits against (n, 1, 1, 1) class numbers; -1 counts as 0 loss.
 var_t cross_entropy(var_t logits, var_t label);
 var_t cross_entropy_class(var_t logits, int class); // of one class for all images
-// Share of images whose largest logit is the label, of those that have one.  No gradient.
+// (1, 1, 1, 2): how many images have their largest logit at their label, and how many have a label.  No
+// gradient.
 var_t accuracy(var_t logits, var_t label);
 // Mean over images and pairs of regions of the part of the smaller box, along x and along y, that the other
 // covers: 1 where it covers all, 0 where they do not touch.

@@ -97,6 +97,8 @@ int kind_translates(const config_t *conf, const char *path);
 // Whether the run has steps of that sort; whether a loss is part of it.
 bool kind_takes(const config_t *conf, int step);
 bool kind_has_loss(const config_t *conf, const loss_t *loss);
+// Whether it tells labels of what it trains on, so that label_accuracy says something.
+bool kind_tells_labels(const config_t *conf);
 
 // ---- gradients over leaves and ranks ---------------------------------------------------------------
 

@@ -41,8 +41,10 @@ double eval_balanced(const int16_t *told, const int16_t *truth, size_t n, int cl
 
 modes_t eval_modes(bool missing[], const int16_t *told, const int16_t *truth, size_t n, int classes)
 {
-    size_t *there = counts(told, n, classes), *wanted = counts(truth, n, classes);
+    size_t *there = alloc((size_t)classes, sizeof *there), *wanted = counts(truth, n, classes);
     modes_t m = { 0 };
+    for (size_t i = 0; i < n; i++)
+        if (truth[i] >= 0 && told[i] >= 0) there[told[i]]++;
     for (int k = 0; k < classes; k++) {
         bool is_present = 2 * there[k] >= wanted[k];
         missing[k] = wanted[k] > 0 && !is_present;
@@ -73,5 +75,5 @@ double eval_mode_score(const float *p, size_t n, const int16_t *real, size_t n_r
         off += term(mean, count[k] ? (double)count[k] / (double)known : 0.5 / (double)known);
     }
     free(count);
-    return exp(sharp - off);
+    return known ? exp(sharp - off) : NAN;
 }

@@ -10,14 +10,8 @@ static double weight(const config_t *conf)
 
 static var_t build(tape_t *t, wires_t *w)
 {
-    var_t right[CONF_LABELS_MAX];
-    float share[CONF_LABELS_MAX];
-    int n = w->conf->n_labels;
-    for (int i = 0; i < n; i++) {
-        right[i] = accuracy(w->logits[i], w->label[i]);
-        share[i] = 1.0f / (float)n;
-    }
-    w->label_accuracy = tape_name(weighted_sum(t, n, right, share), "label_accuracy", true);
+    for (int i = 0; i < w->conf->n_labels; i++)
+        w->right[i] = tape_name(accuracy(w->logits[i], w->label[i]), "right", true);
     return label_distance(t, w->conf, w->logits, w->label);
 }
 

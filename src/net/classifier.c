@@ -10,12 +10,12 @@
 var_t classifier(const scope_t *s, var_t x)
 {
     const config_t *conf = s->conf;
-    int size = x->dim.w, columns = (int)conf->attention.grid.side[0][0],
-        rows = (int)conf->attention.grid.side[0][1];
+    bool has_regions = conf->attention.regions > 0;
+    int size = x->dim.w, columns = has_regions ? (int)conf->attention.grid.side[0][0] : 1,
+        rows = has_regions ? (int)conf->attention.grid.side[0][1] : 1;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc"), res = scope_in(s, "res");
     x = encode(&enc, x);
-    var_t centres =
-        conf->attention.regions ? localiser_of(conf)->build(&loc, x, conf->attention.regions, size) : NULL;
+    var_t centres = has_regions ? localiser_of(conf)->build(&loc, x, conf->attention.regions, size) : NULL;
     x = region_pool(residual(&res, x), encoder_of(conf)->cells, centres, &conf->attention.half,
                     conf->attention.sharpness, CONF_REGION_ALL, columns, rows);
     x = reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c });

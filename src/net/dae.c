@@ -53,6 +53,25 @@ static int windows_of(windows_t group[CONF_REGIONS_MAX], const config_t *conf)
     return n;
 }
 
+// An instance norm over a single pixel makes it 0, whatever it was.
+static int check_window(const config_t *conf, windows_t g)
+{
+    bool is_dae = strcmp(conf->model.norm_dae, "instance") == 0,
+         is_d = strcmp(conf->model.norm_d, "instance") == 0 && conf->loss.distance == DISTANCE_DISCRIMINATOR;
+    int w = g.w / 4, h = g.h / 4;
+    if (is_dae && w * h == 1)
+        return fail(
+            "model.norm.dae: found instance in windows of %dx%d, of which E leaves one pixel; wanted another "
+            "norm, or a larger attention.window",
+            g.w, g.h);
+    if (is_d && (w / 2) * (h / 2) <= 1)
+        return fail(
+            "model.norm.d: found instance in windows of %dx%d, of which D leaves one pixel; wanted another "
+            "norm, a larger attention.window, or another loss.distance",
+            g.w, g.h);
+    return 0;
+}
+
 int net_check(const config_t *conf)
 {
     const encoder_t *e = encoder_of(conf);
@@ -70,6 +89,8 @@ int net_check(const config_t *conf)
         return fail("attention.half: found %d runs of regions with windows of one size, wanted at most %d; "
                     "attention.window gives all one size",
                     groups, DAE_GROUPS_MAX);
+    for (int g = 0; g < groups && conf->attention.mode == ATTENTION_CROP; g++)
+        if (check_window(conf, group[g])) return -1;
     return 0;
 }
 

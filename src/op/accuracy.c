@@ -1,4 +1,4 @@
-// The share of images whose largest logit stands at their label, of those that have one.  A figure, no loss.
+// The images whose largest logit stands at their label, and those that have one.  Figures, no loss.
 
 #include "dagan/op.h"
 
@@ -14,7 +14,8 @@ static void forward(node_t *y)
         known += label >= 0;
         right += label >= 0 && best == label;
     }
-    y->x[0] = known ? (float)right / (float)known : 0;
+    y->x[0] = (float)right;
+    y->x[1] = (float)known;
 }
 
 static void backward(node_t *y)
@@ -26,5 +27,5 @@ const op_t op_accuracy = { .name = "accuracy", .forward = forward, .backward = b
 
 var_t accuracy(var_t logits, var_t label)
 {
-    return tape_node(logits->tape, &op_accuracy, (shape_t){ 1, 1, 1, 1 }, 2, (var_t[]){ logits, label });
+    return tape_node(logits->tape, &op_accuracy, (shape_t){ 1, 1, 1, 2 }, 2, (var_t[]){ logits, label });
 }

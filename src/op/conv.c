@@ -145,7 +145,8 @@ static var_t convolution(var_t x, var_t weight, var_t bias, int stride, int pad,
     shape_t k = weight->dim, d = { x->dim.n, (x->dim.h * up + 2 * pad - k.n) / stride + 1,
                                    (x->dim.w * up + 2 * pad - k.h) / stride + 1, k.c };
     CHECK(k.w == x->dim.c, "conv: %d channels meet a weight for %d", x->dim.c, k.w);
-    CHECK(d.h > 0 && d.w > 0, "conv: a %dx%d kernel does not fit %dx%d pixels", k.n, k.h, x->dim.h, x->dim.w);
+    CHECK(x->dim.h * up + 2 * pad >= k.n && x->dim.w * up + 2 * pad >= k.h,
+          "conv: a %dx%d kernel does not fit %dx%d pixels", k.n, k.h, x->dim.h, x->dim.w);
     var_t y = tape_node(x->tape, &op_conv, d, bias ? 3 : 2, (var_t[]){ x, weight, bias });
     y->i[0] = stride;
     y->i[1] = pad;

@@ -41,13 +41,14 @@ int best_open(trainer_t *tr)
     const config_t *conf = tr->conf;
     const comm_t *c = tr->comm;
     if (conf->checkpoint.best == BEST_NONE) return 0;
-    int bad = 0;
+    bool is_fid = conf->checkpoint.best == BEST_FID;
+    int bad = 0, rows = is_fid ? BEST_FID_ROWS_MIN : BEST_ROWS_MIN;
     if (!tr->translator.x)
         bad = fail("checkpoint.best: found a figure of translations, wanted none: a %s makes none",
                    conf->model.kind);
-    else if (conf->data.validation < BEST_ROWS_MIN)
-        bad = fail("data.validation: found %d, wanted at least %d rows for checkpoint.best",
-                   conf->data.validation, BEST_ROWS_MIN);
+    else if (conf->data.validation < rows)
+        bad = fail("data.validation: found %d, wanted at least %d rows for checkpoint.best %s",
+                   conf->data.validation, rows, is_fid ? "fid" : "kid");
     else if (strcmp(conf->checkpoint.classifier, "none") == 0)
         bad = fail(
             "checkpoint.classifier: found none, wanted the checkpoint of a classifier for checkpoint.best");

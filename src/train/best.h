@@ -4,7 +4,9 @@
 
 #include "dagan/train.h"
 
-enum { BEST_ROWS_MIN = 16 };
+// FID's covariances are of CLASSIFIER_FEATURES numbers: of fewer rows they have no full rank, and fakes that
+// vary too little would look best.
+enum { BEST_ROWS_MIN = 16, BEST_FID_ROWS_MIN = 2 * CLASSIFIER_FEATURES };
 
 // Where checkpoint.best names a figure: loads the classifier and looks at the target's rows.  Collective; 0,
 // or -1 after the message was printed.

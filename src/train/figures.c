@@ -167,16 +167,17 @@ static double covered(const comm_t *c, const float *x, size_t n, const float *y,
     return inside / (double)n;
 }
 
-static double one_nn(const comm_t *c, const float *x, size_t n, const float *y, size_t m)
+// Of as many rows of one as of the other: where one side is larger, chance favours it.
+static double one_nn(const comm_t *c, const float *x, const float *y, size_t n)
 {
-    share_t mine = share_of(n + m, c->rank, c->size);
-    float *both = alloc((n + m) * CLASSIFIER_FEATURES, sizeof *both);
+    share_t mine = share_of(2 * n, c->rank, c->size);
+    float *both = alloc(2 * n * CLASSIFIER_FEATURES, sizeof *both);
     memcpy(both, x, n * CLASSIFIER_FEATURES * sizeof *both);
-    memcpy(both + n * CLASSIFIER_FEATURES, y, m * CLASSIFIER_FEATURES * sizeof *both);
-    double same = (double)eval_same_side(both, n, m, CLASSIFIER_FEATURES, mine.first, mine.count);
+    memcpy(both + n * CLASSIFIER_FEATURES, y, n * CLASSIFIER_FEATURES * sizeof *both);
+    double same = (double)eval_same_side(both, n, n, CLASSIFIER_FEATURES, mine.first, mine.count);
     comm_sum(c, &same, 1);
     free(both);
-    return same / (double)(n + m);
+    return same / (double)(2 * n);
 }
 
 // Fakes against real test images; for the floor, as many training images take the fakes' place.
@@ -196,7 +197,7 @@ static void find_distributions(figures_t *f, const gathered_t *g)
         *fid[i] = eval_fid(side[i], count[i], real, m, d);
         *precision[i] = covered(c, side[i], count[i], real, m);
         *recall[i] = covered(c, real, m, side[i], count[i]);
-        *nn[i] = one_nn(c, side[i], count[i], real, m);
+        *nn[i] = one_nn(c, side[i], real, count[i] < m ? count[i] : m);
     }
     f->kid_domains = kid_over_ranks(c, train, g->train[1].n, g->train_seen[0].features, g->train[0].n);
     f->kid_ratio = (figure_t){ f->kid.value / f->kid_domains, f->kid.floor / f->kid_domains };
@@ -310,12 +311,18 @@ static void find_distances(figures_t *f, const gathered_t *g)
                            (const char *)g->target_seen.features, (const char *)train);
 }
 
-// Whether row i of one test split is the partner of row i of the other: where all labels agree.
+// Whether row i of one test split is the partner of row i of the other: where all labels are known and agree.
+// Where rows merely stand class by class, as those of packed folders do, they agree without being partners.
 static bool is_paired(const gathered_t *g)
 {
     const rows_t *s = &g->test_rows[0], *t = &g->test_rows[1];
-    size_t bytes = s->n * (size_t)g->n_labels * sizeof(int16_t);
-    return g->n_labels && s->n == t->n && memcmp(s->label, t->label, bytes) == 0;
+    bool is_by_class = true;
+    if (s->n != t->n) return false;
+    for (size_t i = 0; i < s->n * (size_t)g->n_labels; i++) {
+        if (s->label[i] < 0 || s->label[i] != t->label[i]) return false;
+        is_by_class &= i % s->n == 0 || s->label[i] >= s->label[i - 1];
+    }
+    return !is_by_class;
 }
 
 void figures_find(figures_t *f, const gathered_t *g)

@@ -31,6 +31,24 @@ static bool has_loss_in(const config_t *conf, int step)
     return false;
 }
 
+// D's features are a distance only where a loss of D teaches them.
+static int check_distance(const config_t *conf)
+{
+    const struct {
+        const char *loss, *of_d;
+        double weight, weight_d;
+    } used[] = { { "cst", "gan_s", conf->loss.weights.cst, conf->loss.weights.gan_s },
+                 { "sym", "gan_t", conf->loss.weights.sym, conf->loss.weights.gan_t } };
+    if (conf->loss.distance != DISTANCE_DISCRIMINATOR || !kind_takes(conf, STEP_D)) return 0;
+    for (int i = 0; i < 2; i++)
+        if (used[i].weight > 0 && used[i].weight_d <= 0)
+            return fail(
+                "loss.distance: found discriminator with loss.weights.%s %g and loss.weights.%s 0, wanted "
+                "both above 0, or another distance",
+                used[i].loss, used[i].weight, used[i].of_d);
+    return 0;
+}
+
 int kind_check(const config_t *conf)
 {
     if (!kind_of(conf))
@@ -40,7 +58,10 @@ int kind_check(const config_t *conf)
                     conf->model.kind);
     if (kind_takes(conf, STEP_LABEL) && !has_loss_in(conf, STEP_LABEL))
         return fail("loss.weights.label: found 0 for steps on labels alone, wanted more");
-    return net_check(conf);
+    if (kind_of(conf)->bit == KIND_CLASSIFIER && conf->attention.grid.given > 1)
+        return fail("attention.grid: found %d, wanted one for all regions of a classifier",
+                    conf->attention.grid.given);
+    return check_distance(conf) ? -1 : net_check(conf);
 }
 
 int kind_translates(const config_t *conf, const char *path)
@@ -61,6 +82,13 @@ bool kind_has_loss(const config_t *conf, const loss_t *loss)
 {
     const kind_t *kind = kind_of(conf);
     return loss->kinds & kind->bit && loss->steps & kind->steps && loss->weight(conf) > 0;
+}
+
+bool kind_tells_labels(const config_t *conf)
+{
+    for (int i = 0; losses[i]; i++)
+        if (strcmp(losses[i]->name, "label") == 0) return kind_has_loss(conf, losses[i]);
+    return false;
 }
 
 // DiffAugment of what a discriminator sees; never of what DAE's consistency sees.

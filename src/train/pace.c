@@ -56,7 +56,7 @@ void note_metrics(trainer_t *tr, mark_t *last)
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
         row[metrics_column(m, name)] = tr->loss[i];
     }
-    if (conf->n_labels) row[metrics_column(m, "label_accuracy")] = tr->accuracy;
+    if (kind_tells_labels(conf)) row[metrics_column(m, "label_accuracy")] = tr->accuracy;
     row[metrics_column(m, "norm_g")] = tr->f_side.norm;
     row[metrics_column(m, "norm_d")] = tr->d_side.norm;
     row[metrics_column(m, "checkpoint_s")] = worst[3];

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +226,7 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
     for (int i = 0; i < m->n_columns && at < (int)sizeof line - 64; i++) {
         if (strncmp(m->name[i], "loss_", 5) == 0 && is_running(tr, m->name[i] + 5))
             at += snprintf(line + at, sizeof line - (size_t)at, "  %s %7.4f", m->name[i] + 5, row[i]);
-        if (strcmp(m->name[i], "label_accuracy") == 0)
+        if (strcmp(m->name[i], "label_accuracy") == 0 && !isnan(row[i]))
             at += snprintf(line + at, sizeof line - (size_t)at, "  right %3.0f%%", 100 * row[i]);
         if (strcmp(m->name[i], "pairs_per_s") == 0 && row[i] > 0) step_seconds = tr->plan.batch / row[i];
     }

@@ -45,7 +45,10 @@ static void add_sums(side_t *s, const objective_t *o)
 {
     float *sum = s->params->g + s->params->n;
     for (int i = 0; i < o->n_terms; i++) sum[side_sum(o->term[i]->name, o->step)] += o->value[i]->x[0];
-    if (o->wires.label_accuracy) sum[SUM_ACCURACY] += o->wires.label_accuracy->x[0];
+    for (int i = 0; i < CONF_LABELS_MAX && o->wires.right[i]; i++) {
+        sum[SUM_RIGHT] += o->wires.right[i]->x[0];
+        sum[SUM_KNOWN] += o->wires.right[i]->x[1];
+    }
 }
 
 int side_sum(const char *loss, int step)

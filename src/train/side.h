@@ -6,7 +6,7 @@
 
 // What follows the gradients in params_t.g: whether ranks were asked to stop and still write
 // a checkpoint, the accuracy, the losses.
-enum { SUM_STOP, SUM_WRITING, SUM_ACCURACY, SUM_LOSSES, SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
+enum { SUM_STOP, SUM_WRITING, SUM_RIGHT, SUM_KNOWN, SUM_LOSSES, SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
 
 // Place of a loss among the sums of its side.
 int side_sum(const char *loss, int step);

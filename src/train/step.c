@@ -71,7 +71,7 @@ static void keep_sums(trainer_t *tr, const side_t *s, int step)
 {
     for (int i = 0; losses[i]; i++)
         if (losses[i]->steps & step) tr->loss[i] = sum_of(s, tr, side_sum(losses[i]->name, step));
-    if (!(step & STEPS_OF_D)) tr->accuracy = sum_of(s, tr, SUM_ACCURACY);
+    if (!(step & STEPS_OF_D)) tr->accuracy = sum_of(s, tr, SUM_RIGHT) / sum_of(s, tr, SUM_KNOWN);
 }
 
 static void finish_sum(trainer_t *tr, side_t *s, const char *part)

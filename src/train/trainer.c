@@ -99,7 +99,7 @@ static void name_metrics(trainer_t *tr)
         snprintf(name, sizeof name, "loss_%s", losses[i]->name);
         metrics_column(&tr->metrics, name);
     }
-    if (tr->conf->n_labels) metrics_column(&tr->metrics, "label_accuracy");
+    if (kind_tells_labels(tr->conf)) metrics_column(&tr->metrics, "label_accuracy");
     metrics_column(&tr->metrics, "norm_g");
     metrics_column(&tr->metrics, "norm_d");
     metrics_column(&tr->metrics, "checkpoint_s");

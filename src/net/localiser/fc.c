@@ -5,7 +5,9 @@
 
 static var_t build(const scope_t *s, var_t features, int regions, int size)
 {
-    var_t x = conv_layer(s, "hidden", features, features->dim.c, features->dim.h, 1, 0, true, ACT_RELU);
+    shape_t d = features->dim;
+    var_t x = reshape(features, (shape_t){ d.n, 1, 1, d.h * d.w * d.c });
+    x = conv_layer(s, "hidden", x, d.c, 1, 1, 0, true, ACT_RELU);
     return squash(conv_layer(s, "out", x, 2 * regions, 1, 1, 0, true, ACT_NONE), size);
 }
 
