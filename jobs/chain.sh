@@ -16,9 +16,12 @@ for ((i = 1; i <= n; i++)); do
     after=()
     if [ $i -gt 1 ]; then
         after=(--dependency="afternotok:${ids[-1]}" --kill-on-invalid-dep=yes)
-        # Only the first starts anew.
+        # Only the first starts anew or goes back: the others continue what the one before left.
         words=()
-        for word; do [ "$word" = --fresh ] || words+=("$word"); done
+        while [ $# -gt 0 ]; do
+            case $1 in --fresh) ;; --resume) [ $# -eq 1 ] || shift ;; *) words+=("$1") ;; esac
+            shift
+        done
         set -- "${words[@]}"
     fi
     id=$(sbatch --parsable --no-requeue "${after[@]}" "$@") || exit 1

@@ -72,7 +72,7 @@ attend() {
 # leave STATUS: ends the job after `train`, or sends it back into the queue: after 75, and after a failure if the run got
 # on, that is wrote a checkpoint, since it began.  Never after scancel.
 leave() {
-    local status=$1 got_on='' job=$SLURM_JOB_ID
+    local status=$1 got_on='' job=$SLURM_JOB_ID again='the same sbatch without --fresh and --resume continues'
     # The number of an array's last task is that of the array: requeued by it, all tasks would begin again.
     [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
     [ -s "${said:-}" ] && grep -q '^checkpoint ' "$said" && got_on=yes
@@ -83,11 +83,11 @@ leave() {
         *) echo "status $status before the first checkpoint: not queued again"; exit "$status" ;;
     esac
     if ! command -v scontrol >/dev/null; then
-        echo "status $status and no scontrol here: the same sbatch continues, or jobs/chain.sh, or RequeueExit=75 in slurm.conf"
+        echo "status $status and no scontrol here: $again, or jobs/chain.sh, or RequeueExit=75 in slurm.conf"
     else
         # Said first: where it succeeds, SLURM ends this script.
         echo "status $status: job $job asks to go back into the queue"
-        scontrol requeue "$job" || echo "job $job is not queued again: the same sbatch continues, or the next job of its chain"
+        scontrol requeue "$job" || echo "job $job is not queued again: $again, or the next job of its chain"
     fi
     exit "$status"
 }
