@@ -20,7 +20,7 @@ answers() {
 }
 lost='' there=$(mktemp) || exit 1
 trap 'rm -f "$there"' EXIT
-while read -r host rest; do
+while read -r host rest || [ -n "$host" ]; do   # the last line may lack its end
     case $host in '' | '#'*) continue ;; esac
     if answers "$host"; then echo "$host $rest" >>"$there"; else echo "$host does not answer and is left out"; lost=yes; fi
 done <"$hostfile"

@@ -25,3 +25,9 @@ for job in 2 3; do
     expect "job $job continues what the one before it left" says "$T/job" \
         "--dependency=afternotok:$((job - 1)) .* --nodes=2 jobs/faces.sbatch my.yaml --set run.seed=2\$"
 done
+
+printf '#!/bin/bash\ncat "$2"\n' >"$T/bin/mpirun"   # its first words are --hostfile FILE
+chmod +x "$T/bin/mpirun"
+printf '# mine\nh1 slots=2\n\nh2 slots=4' >"$T/hosts"
+SSH=true jobs/hostfile.sh "$T/hosts" >"$T/out"
+expect "hosts are those of the file, the last one without a line's end" diff "$T/out" <(printf 'h1 slots=2\nh2 slots=4\n')
