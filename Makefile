@@ -43,10 +43,8 @@ TEST := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/test_*.c))
 DRILL := $(patsubst tests/%.c,$B/tests/%,$(wildcard tests/drill/*.c))
 BENCH := $B/bench/conv $B/bench/reduce $B/bench/checkpoint
 
-# What mpirun needs to start a rank for each core, also as root in a container.  After Ctrl-C ranks get ten seconds to
-# write their checkpoint.
+# mpirun as root in a container, too.  After Ctrl-C ranks get ten seconds to write their checkpoint.
 MPIRUN := OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_odls_base_sigkill_timeout=10 mpirun
-NP      = $(shell nproc)
 
 # Debian's packages for Python belong to the system's interpreter, which need not be the first one in PATH.
 PYTHON := /usr/bin/python3
@@ -84,7 +82,7 @@ BUILD = --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
 run:
 	$(call install,$(PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)
-	$(MPIRUN) -np $(NP) ./$(PROG) configs/faces.yaml $(RUN_ARGS)
+	$(MPIRUN) $(NP:%=-np %) ./$(PROG) configs/faces.yaml $(RUN_ARGS)
 
 test:
 	$(call install,$(PACKAGES) $(TEST_PACKAGES))
