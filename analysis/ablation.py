@@ -208,7 +208,8 @@ def plan(program, run):
     try:
         run.variant.steps = int(given(program("check", *program.options(run)), r"^steps +(\d+)"))
     except subprocess.CalledProcessError as e:
-        mistake(f"{run.name}: {e.stderr.strip().splitlines()[0]}")
+        said = [line for line in e.stderr.splitlines() if re.search("[a-z]", line)]  # mpirun begins with a line of dashes
+        mistake(f"{run.name}: {said[0] if said else f'{program.args.program} ended with status {e.returncode}'}")
 
 
 def steps_done(folder):

@@ -71,6 +71,10 @@ echo 'a configs/faces.yaml attention' >"$T/line.txt"
 refuses "a/seed-1: .*loss.weights.cts: unknown key" "$T/key.txt"
 refuses "$T/line.txt:1: found 'a configs/faces.yaml attention', wanted NAME CONFIG.yaml" "$T/line.txt"
 refuses "configs/ablation/faces.txt: has no variant dogan" configs/ablation/faces.txt --only dogan
+printf '#!/bin/sh\nprintf "%%s\\n" ------ "" "no room" ------ >&2; exit 1\n' >"$T/boxed"   # as mpirun says what it has to say
+chmod +x "$T/boxed"
+DAGAN=$T/boxed refuses "a/seed-1: no room$" "$T/key.txt"
+DAGAN=$T/none refuses "a/seed-1: $T/none ended with status [1-9]" "$T/key.txt"
 refuses "$T/none.txt: No such file" "$T/none.txt"
 refuses "$T/none.h5: No such file" configs/ablation/faces.txt --classifier "$T/none.h5"
 
