@@ -150,12 +150,14 @@ class Program:
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             "OMPI_MCA_rmaps_base_oversubscribe": "1",
-            "OMPI_MCA_hwloc_base_binding_policy": "none" if args.jobs > 1 else "core",
         }
+        if args.jobs > 1:  # else all of them would share the first cores
+            self.env["OMPI_MCA_hwloc_base_binding_policy"] = "none"
+        self.ranks = ["-np", str(args.ranks)] if args.ranks else []
 
     def __call__(self, *words, log=None):
         """What the program prints, unless it goes to a log; ends in CalledProcessError."""
-        command = ["mpirun", "--quiet", "-np", str(self.args.ranks), self.args.program, *map(str, words)]
+        command = ["mpirun", "--quiet", *self.ranks, self.args.program, *map(str, words)]
         if not log:
             return subprocess.run(command, check=True, env=self.env, capture_output=True, text=True).stdout
         with open(log, "a") as out:
@@ -333,7 +335,7 @@ def main():
     parser.add_argument("--only", metavar="NAME,NAME", help="these variants")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every run")
     parser.add_argument("--classifier", metavar="CKPT", help="of configs/classifier-*.yaml; most figures need it")
-    parser.add_argument("--ranks", type=int, default=os.cpu_count(), metavar="N", help="of a run; default: every core")
+    parser.add_argument("--ranks", type=int, metavar="N", help="of a run; default: one for each core")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time; default: 1")
     parser.add_argument("--dry-run", action="store_true", help="only look whether every run could begin")
     parser.add_argument("--images", type=int, default=8, metavar="N", help="rows of pictures.png; default: 8")
