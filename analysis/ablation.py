@@ -2,7 +2,8 @@
 """Trains the variants of a table such as configs/ablation/faces.txt with the same budget, evaluates and compares them.
 
 Written to --output: a run directory NAME/seed-S for each run; table.md, the main figures, mean over seeds and half the
-range; runs.csv, every figure, a line for each run; pictures.png, the same test images through every variant's first seed.
+range; runs.csv, every figure, a line for each run; pictures.png, the same test images through every variant's first seed
+that came to its end.
 
 What is finished is skipped, what is not continues where it stopped: start it again after any interruption.  A run that was
 begun with other settings (NAME/seed-S.options holds them) is refused.  What another classifier judged is evaluated anew.
@@ -371,7 +372,8 @@ def main():
     done = [run for run, well in zip(runs, good) if well]
     if done:
         write_tables(folder, variants, done)
-        write_pictures(folder / "pictures.png", [r for r in done if r.seed == 1], args.images)
+        first = {run.variant.name: run for run in reversed(done)}  # of each variant
+        write_pictures(folder / "pictures.png", [first[v.name] for v in variants if v.name in first], args.images)
         print(f"written to {folder}/: table.md, runs.csv, pictures.png")
     sys.exit(0 if all(good) else 1)
 

@@ -18,7 +18,7 @@ expect "configs/ablation/ holds nothing else" test "$(ls configs/ablation)" = fa
 few_faces 24 12
 small=(--output "$T/runs" --steps 2 --ranks 2 --images 3)
 for set in model.width=8 model.width_d=8 data.{source,target}.file="$T/faces.h5"; do small+=(--set "$set"); done
-compare() { ablation configs/ablation/faces.txt --seeds 2 --only dagan,cyclegan "${small[@]}"; }
+compare() { ablation configs/ablation/faces.txt --seeds 2 --only dagan,cyclegan "${small[@]}" "$@"; }
 compare
 expect "a short comparison ends well" status_is 0 $?
 is_quiet "$T/err" || not_ok "a short comparison leaves stderr empty"
@@ -89,3 +89,13 @@ refuses "dagan/seed-1: was made with no train.rate_g, wanted train.rate_g=1e-3: 
 rm "$T"/runs/dagan/seed-*.options
 ablation "$T/edited.txt" "${other[@]}"
 expect "what nothing is known of counts as the same" status_is 0 $?
+
+# A first seed that fails leaves a table and pictures of the others.
+rm "$evaluation" "$T/runs/pictures.png"
+printf '#!/bin/sh\ncase "$*" in evaluate*/seed-1/*) exit 1 ;; esac\nexec "%s" "$@"\n' "$DAGAN" >"$T/lame"
+chmod +x "$T/lame"
+DAGAN=$T/lame compare --only dagan
+expect "a run that fails: status 1" status_is 1 $?
+is_quiet "$T/err" || not_ok "and nothing on stderr"
+expect "the table says of how many runs it is" says "$T/runs/table.md" '^\| dagan \(1 of 2 seeds\) '
+expect "pictures are of the first run that came to its end" test -s "$T/runs/pictures.png"
