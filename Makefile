@@ -5,7 +5,7 @@
 LAYERS := base kernel eval comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
-                 libpng-dev libjpeg62-turbo-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev
+                 libpng-dev libjpeg-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev
 TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 FUZZ_PACKAGES  := clang libclang-rt-14-dev libomp-dev python3-pil
