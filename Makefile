@@ -5,11 +5,11 @@
 LAYERS := base kernel eval comm data tape op net loss train command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
-                 libpng-dev libjpeg-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev
-TEST_PACKAGES := libcmocka-dev hdf5-tools python3-h5py python3-numpy python3-matplotlib
+                 libpng-dev libjpeg-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev hdf5-tools
+TEST_PACKAGES := libcmocka-dev python3-h5py python3-numpy python3-matplotlib procps
 SLURM_PACKAGES := slurmctld slurmd slurm-client munge iproute2
 FUZZ_PACKAGES  := clang libclang-rt-14-dev libomp-dev python3-pil
-DRILL_PACKAGES := python3-xxhash procps
+DRILL_PACKAGES := python3-xxhash
 HOSTS_PACKAGES := openssh-server openssh-client iproute2
 VIEWER_PACKAGES := chromium
 TORCH_PACKAGES := python3-torch
@@ -187,7 +187,7 @@ $(BENCH): $(wildcard include/dagan/*.h analysis/bench/*.h) $(CORE)
 
 # PARTS="a c": some of the tables; BENCH_ARGS=--quick: fewer repetitions.
 bench:
-	$(call install,$(PACKAGES))
+	$(call install,$(PACKAGES) python3)
 	@$(MAKE) $(BUILD) $(PROG) $(BENCH)
 	@$(PYTHON) analysis/bench.py --build $B $(BENCH_ARGS) $(PARTS)
 
