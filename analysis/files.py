@@ -203,7 +203,9 @@ def computed(name, y):
 
 
 def smoothed(y, n):
-    """Running mean over n rows around each row, fewer at the ends."""
-    sums, at = np.concatenate([[0], np.cumsum(y)]), np.arange(len(y))
+    """Running mean over n rows around each row, fewer at the ends, of what is finite; NaN where nothing is."""
+    finite, at = np.isfinite(y), np.arange(len(y))
     first, end = np.maximum(at - n // 2, 0), np.minimum(at + n // 2 + 1, len(y))
-    return (sums[end] - sums[first]) / (end - first)
+    sums, counts = (np.concatenate([[0], np.cumsum(v)]) for v in (np.where(finite, y, 0), finite))
+    count = counts[end] - counts[first]
+    return np.where(count, (sums[end] - sums[first]) / np.maximum(count, 1), np.nan)

@@ -5,6 +5,7 @@ check_analysis.py report HTML RUN TRANSLATED_SOURCE TRANSLATED_TARGET PROGRAM
 check_analysis.py whole HTML WORDS       the same of a model without regions, whose subtitle has these words
 check_analysis.py attention FOLDER CKPT PRINTED
 check_analysis.py metrics PRINTED RUN
+check_analysis.py functions              of files.py and reporting/
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
 check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
 """
@@ -279,6 +280,21 @@ def check_metrics(printed, run):
         )
 
 
+def check_functions():
+    sys.path.insert(0, "analysis")
+    from files import smoothed
+    from reporting.page import chart
+
+    x, nan = np.arange(50.0), np.nan
+    one, many = x.copy(), x.copy()
+    one[20], many[20:30] = nan, np.inf
+    check("smoothed: the mean of the rows around", np.allclose(smoothed(x, 4)[[0, 20, -1]], [1, 20, 48]))
+    check("smoothed: of those that are finite", np.allclose(smoothed(one, 4)[[18, 20, 22]], [17.5, 20, 22.5]))
+    check("smoothed: NaN only where none is", np.flatnonzero(np.isnan(smoothed(many, 4))).tolist() == [*range(22, 28)])
+    one[-1] = nan
+    check("chart: one row that is not finite does not name the last", "not finite" not in chart("", [("", "", x, smoothed(one, 4), one)]))
+
+
 def cut(path, output):
     data = Path(path).read_bytes()
     Path(output).write_bytes(data[: len(data) // 2])
@@ -293,5 +309,5 @@ def hide(part, path, output):
 
 if __name__ == "__main__":
     whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut,
-             "hide": hide}
+             "hide": hide, "functions": check_functions}
     whats[sys.argv[1]](*sys.argv[2:])

@@ -32,6 +32,8 @@ for name in report attention plot_metrics export_torch region_error ablation; do
     expect "$name --help shows its usage" says "$T/out" "^usage: $name.py "
 done
 
+"$PYTHON" tests/check_analysis.py functions || not_ok "functions of analysis/ can be called"
+
 # ---- report ----------------------------------------------------------------------------------------
 cat >"$T/run/evaluation.json" <<JSON
 {"step": 4, "kid": {"s": {"value": 0.0123, "floor": 4.5e-5, "multiple": 0.083}, "t": {"value": 0.002}}, "kept": {"skin": 0.9}}
