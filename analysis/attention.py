@@ -195,7 +195,7 @@ def main():
     parser.add_argument("checkpoint", metavar="CKPT")
     parser.add_argument("--domain", choices=DOMAINS, help="default: both")
     parser.add_argument("--rows", metavar="A,B", help="training images to draw; default 24 spread over the set")
-    parser.add_argument("--data", metavar="FILE", help="the data set, if it is not where the run found it")
+    parser.add_argument("--data", metavar="FILE", nargs="+", help="the data sets, if they are not where the run found them")
     parser.add_argument("--output", metavar="FOLDER", help="default: CKPT without .h5, and -attention")
     args = parser.parse_args()
 
@@ -204,9 +204,9 @@ def main():
     attention = {d: checkpoint.attention(d) for d in ([args.domain] if args.domain else DOMAINS)}
     splits = {}
     for domain, a in attention.items():
-        file = find_data(a.data[0], args.data)
+        file = find_data(*a.data[:2], args.data)
         if not file:
-            mistake(f"{args.data or a.data[0]}: no such file; --data names the data set")
+            mistake(f"{a.data[0]}: no such file; --data names the data set")
         splits[domain] = Split(file, *a.data[1:])
         if len(splits[domain].images) != len(a.seen):
             mistake(f"{file}: {splits[domain].name} has {len(splits[domain].images)} images, wanted {len(a.seen)}")

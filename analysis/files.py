@@ -165,10 +165,16 @@ def same_images(a, b):
     return a.shape == b.shape and np.array_equal(a[:8], b[:8])
 
 
-def find_data(name, instead=None):
-    """The path of a data set named in a configuration: where dagan_mpi was started, else in the project."""
-    tried = [Path(instead)] if instead else [Path(name), ROOT / name]
-    return next((p for p in tried if p.exists()), None)
+def find_data(name, group, instead=None):
+    """The path of a data set named in a configuration: where dagan_mpi was started, else in the project; or the first of
+    the files given instead that holds the group, as each domain may have its own."""
+    for path in instead or []:
+        with open_hdf5(path) as f:
+            if group in f:
+                return Path(path)
+    if instead:
+        mistake(f"{' '.join(instead)}: has no group {group}")
+    return next((p for p in (Path(name), ROOT / name) if p.exists()), None)
 
 
 def part_of(attention, parts):

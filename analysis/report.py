@@ -7,7 +7,6 @@ checkpoint, in seconds, or taken from files that it wrote before (--translated).
 without regions gets a page without them.
 """
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -66,14 +65,12 @@ def main():
     add("--output", metavar="FILE", type=Path, help="default: RUN/report.html")
     add("--images", type=int, default=12, metavar="N", help="test images shown of each domain; default %(default)s")
     add("--samples", type=int, default=40, metavar="N", help="pictures of samples/ at most; default %(default)s")
-    add("--data", metavar="FILE", help="the data set, if it is not where the run found it")
+    add("--data", metavar="FILE", nargs="+", help="the data sets, if they are not where the run found them")
     add("--translated", metavar="FILE", nargs="+", default=[], help="what translate wrote of the test splits as .h5")
     add("--program", metavar="FILE", default=ROOT / "dagan_mpi", help="default: the project's dagan_mpi")
     add("--no-translate", action="store_true", help="show training images instead of computing test images")
     args = parser.parse_args()
 
-    if args.data and not os.path.exists(args.data):
-        mistake(f"{args.data}: no such file")
     with tempfile.TemporaryDirectory() as folder:
         text = build(args, folder)
     output = args.output or args.run / "report.html"

@@ -8,6 +8,7 @@ check_analysis.py metrics PRINTED RUN
 check_analysis.py functions              of files.py and reporting/
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
 check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
+check_analysis.py alone GROUP DATA OUTPUT  copies one domain of a data set
 """
 import base64
 import csv
@@ -307,7 +308,12 @@ def hide(part, path, output):
             f[f"{domain}/test/parts/{part}"][:] = -1
 
 
+def alone(group, path, output):
+    with h5py.File(path) as f, h5py.File(output, "w") as out:
+        f.copy(group, out)
+
+
 if __name__ == "__main__":
     whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut,
-             "hide": hide, "functions": check_functions}
+             "hide": hide, "alone": alone, "functions": check_functions}
     whats[sys.argv[1]](*sys.argv[2:])

@@ -49,6 +49,13 @@ works report "$T/run" --output "$T/none.html" --program "$T/none"
 expect "without the program it says so" says "$T/none.html" "$T/none: No such file"
 expect "and shows training images" says "$T/none.html" "adventurer/train: training images"
 
+# Domains in files of their own, in any order.
+for group in adventurer lorelei; do "$PYTHON" tests/check_analysis.py alone $group data/faces.h5 "$T/only-$group.h5"; done
+works report "$T/run" --output "$T/two.html" --program "$DAGAN" --data "$T"/only-{lorelei,adventurer}.h5
+expect "a report over two data sets is that over one" cmp \
+    <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/run/report.html") \
+    <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/two.html")
+
 # Models without regions.
 cycle=(configs/cyclegan.yaml --set model.width=8 --set model.width_d=8 --set train.batch=2 --set samples.count=2)
 for kind in "dagan ${SMALL[*]} ${WHOLE[*]}" "cyclegan ${cycle[*]}"; do
@@ -66,6 +73,8 @@ works attention "$T/run/latest.h5" --output "$T/attention"
 cp "$T/out" "$T/printed"
 "$PYTHON" tests/check_analysis.py attention "$T/attention" "$T/run/latest.h5" "$T/printed" ||
     not_ok "what attention wrote can be read to its end"
+works attention "$T/run/latest.h5" --output "$T/two" --data "$T"/only-{lorelei,adventurer}.h5
+expect "attention finds each domain in its file" cmp "$T/attention/centres.csv" "$T/two/centres.csv"
 works plot_metrics "$T/run" "$T/run/ckpt-00000004.h5" --output "$T/metrics.svg"
 cp "$T/out" "$T/printed"
 "$PYTHON" tests/check_analysis.py metrics "$T/printed" "$T/run" || not_ok "what plot_metrics printed can be read to its end"
@@ -86,6 +95,8 @@ refuses "nowhere.h5: no such file" report "$T/run" --data "$T/nowhere.h5"
 refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5
 refuses "cut.h5: cannot be read as HDF5" attention "$T/cut.h5"
 refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5
+refuses "only-lorelei.h5: has no group adventurer" report "$T/run" --data "$T/only-lorelei.h5"
+refuses "only-lorelei.h5: has no group adventurer" attention "$T/run/latest.h5" --data "$T/only-lorelei.h5"
 refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
 refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000

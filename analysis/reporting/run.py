@@ -57,9 +57,10 @@ def open_run(folder, data):
     run = Run(folder, kept, metrics, {d: kept[-1].attention(d) for d in DOMAINS if kept[-1].has_regions})
     c = run.newest.config
     for domain in DOMAINS:
-        file = find_data(c[f"data.{domain}.file"], data)
+        group = c[f"data.{domain}.group"]
+        file = find_data(c[f"data.{domain}.file"], group, data)
         if file:
-            run.data[domain], run.splits[domain] = file, Split(file, c[f"data.{domain}.group"], "train")
+            run.data[domain], run.splits[domain] = file, Split(file, group, "train")
             run.greys[domain] = mean_image(run.splits[domain].images, c["data.size"])
     return run
 
