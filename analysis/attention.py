@@ -208,8 +208,7 @@ def main():
         if not file:
             mistake(f"{a.data[0]}: no such file; --data names the data set")
         splits[domain] = Split(file, *a.data[1:])
-        if len(splits[domain].images) != len(a.seen):
-            mistake(f"{file}: {splits[domain].name} has {len(splits[domain].images)} images, wanted {len(a.seen)}")
+        splits[domain].expect(a.size, len(a.seen))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for domain, a in attention.items():

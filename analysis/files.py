@@ -154,6 +154,13 @@ class Split:
         self.images = here["images"]
         self.parts = {k: x[:] for k, x in here.get("parts", {}).items()}
 
+    def expect(self, size, rows=None):
+        """Ends the script unless the images are of this size, and as many where that is known: a run's own."""
+        shape = self.images.shape
+        wanted = (shape[0] if rows is None else rows, size, size, 3)
+        if shape != wanted:
+            mistake(f"{self.file.filename}: {self.name} holds images {shape}, wanted {wanted}")
+
     def rows(self, rows):
         """The images of some rows, in the order asked for."""
         order, place = np.unique(rows, return_inverse=True)

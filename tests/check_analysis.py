@@ -9,6 +9,7 @@ check_analysis.py functions              of files.py and reporting/
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
 check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
 check_analysis.py alone GROUP DATA OUTPUT  copies one domain of a data set
+check_analysis.py other ROWS SIZE DATA OUTPUT  copies so many black training images of a data set, of that size
 """
 import base64
 import csv
@@ -313,7 +314,14 @@ def alone(group, path, output):
         f.copy(group, out)
 
 
+def other(rows, size, path, output):
+    with h5py.File(path) as f, h5py.File(output, "w") as out:
+        for domain in f:
+            out[f"{domain}/train/images"] = np.zeros((int(rows), int(size), int(size), 3), np.uint8)
+
+
 if __name__ == "__main__":
     whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut,
-             "hide": hide, "alone": alone, "functions": check_functions}
+             "hide": hide, "alone": alone, "other": other,
+             "functions": check_functions}
     whats[sys.argv[1]](*sys.argv[2:])

@@ -92,6 +92,14 @@ echo '{' >"$T/run/evaluation.json"
 refuses "holds no checkpoint" report "$T/empty"
 refuses "evaluation.json: is no JSON" report "$T/run" --no-translate
 refuses "nowhere.h5: no such file" report "$T/run" --data "$T/nowhere.h5"
+for shape in "1000 64" "3000 64" "2000 32"; do
+    read -r rows size <<<"$shape"
+    "$PYTHON" tests/check_analysis.py other $rows $size data/faces.h5 "$T/other.h5"
+    for reader in "report $T/run" "attention $T/run/latest.h5"; do
+        # shellcheck disable=SC2086 # two words
+        refuses "other.h5: adventurer/train holds images .$rows, $size, $size, 3., wanted .2000, 64, 64, 3.$" $reader --data "$T/other.h5"
+    done
+done
 refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5
 refuses "cut.h5: cannot be read as HDF5" attention "$T/cut.h5"
 refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5

@@ -61,6 +61,7 @@ def open_run(folder, data):
         file = find_data(c[f"data.{domain}.file"], group, data)
         if file:
             run.data[domain], run.splits[domain] = file, Split(file, group, "train")
+            run.splits[domain].expect(c["data.size"], len(run.attention[domain].seen) if run.attention else None)
             run.greys[domain] = mean_image(run.splits[domain].images, c["data.size"])
     return run
 
