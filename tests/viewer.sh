@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The viewer in a browser, on two checkpoints of the small job and what translate makes of them (make test-viewer).
+# The viewer in a browser, on two runs of the small job and what translate makes of two checkpoints (make test-viewer).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -15,9 +15,12 @@ for step in 2 4; do
     ranks 1 "$DAGAN" translate "$T/this.h5" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
     expect "translate at step $step" status_is 0 $?
 done
+train 1 "$T/second" --set run.seed=2
+expect "and with another seed" status_is 0 $?
 train 1 "$T/whole" "${WHOLE[@]}"
 expect "a model without regions trains" status_is 0 $?
 cp "$T/whole/latest.h5" "$T/whole.h5"
 ranks 1 "$DAGAN" translate "$T/whole.h5" --input data/faces.h5 --group lorelei --output "$T/whole-test.h5" >"$T/out" 2>&1
 expect "and translates" status_is 0 $?
-node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5 "$T"/whole*.h5
+node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5 "$T"/whole*.h5 \
+    "$T"/{run,second}/latest.h5

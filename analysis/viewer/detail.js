@@ -1,5 +1,5 @@
 // One image large: source and translation, its instances one by one, its labels.
-import { boundParts, centre, distance, isInside, isKnown } from "./select.js";
+import { boundParts, centre, distance, framesOfRun, isInside, isKnown } from "./select.js";
 import { $, className, el, frameNow, on, px, regionName, state } from "./state.js";
 import { colour, drawImage, drawInstance, drawOutlines, drawTracks, prepare } from "./draw.js";
 
@@ -29,7 +29,7 @@ function figure(side, draw, text) {
 
 function pictures() {
   const { set, selected: row, view } = state, frame = frameNow(), side = frame?.outputs ? PAIRED : SINGLE;
-  const hasTracks = frame?.regions && set.frames.length > 1 && view.regions;
+  const hasTracks = frame?.regions && framesOfRun(set, frame).length > 1 && view.regions;
   const source = figure(side, (g) => {
     drawImage(g, set.images, frame, row, 0, side, view);
     drawOutlines(g, set, frame, row, side, view);

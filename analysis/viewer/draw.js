@@ -1,6 +1,6 @@
 // Images, outlines and crops on a canvas.  Pixel 0 is centred at 0.0, so it covers -0.5 to 0.5.
 import { COLOURS, image } from "./files.js";
-import { boundParts, centre, isKnown, partBox } from "./select.js";
+import { boundParts, centre, framesOfRun, isKnown, partBox } from "./select.js";
 
 const TAGS_FROM = 180; // CSS pixels: on smaller images the tags would hide what the regions are about
 export const colour = (region) => COLOURS[region % COLOURS.length];
@@ -98,12 +98,12 @@ export function drawOutlines(g, set, frame, row, side, view) {
   g.restore();
 }
 
-// The way of each centre over the frames that know this image.
+// The way of each centre over the frames of its run that know this image.
 export function drawTracks(g, set, now, row, side, view) {
   const scale = side / set.size;
   for (let r = 0; r < now.regions; r++) {
     if (view.focus !== null && view.focus !== r) continue;
-    const known = set.frames.filter((f) => f.regions === now.regions && isKnown(f, row));
+    const known = framesOfRun(set, now).filter((f) => f.regions === now.regions && isKnown(f, row));
     g.beginPath();
     for (const frame of known) {
       const { x, y } = centre(frame, row, r);

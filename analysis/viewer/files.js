@@ -25,9 +25,9 @@ function call(name, ...args) {
 export const files = []; // { id, name, size, kind, ... } as worker.js describes them
 let ids = 0;
 
-// Opens one file; throws with a sentence about it.  The same file opened again replaces the old one.
+// Opens one file; throws with a sentence about it.  The same file opened again changes nothing.
 export async function openFile(file) {
-  const old = files.find((f) => f.name === file.name && f.bytes === file.size && f.changed === file.lastModified);
+  if (files.some((f) => f.name === file.name && f.bytes === file.size && f.changed === file.lastModified)) return;
   const id = ++ids;
   let about;
   try {
@@ -35,7 +35,6 @@ export async function openFile(file) {
   } catch (error) {
     throw new Error(`${file.name} ${error.message}`);
   }
-  if (old) await closeFile(old.id);
   files.push({ id, name: file.name, bytes: file.size, changed: file.lastModified, ...about });
 }
 
@@ -43,6 +42,14 @@ export async function closeFile(id) {
   const i = files.findIndex((f) => f.id === id);
   files.splice(i, 1);
   await call("close", id);
+}
+
+// What a file is called.  A browser tells no folders: files of one name are told apart by their runs, else by number.
+export function nameOf(file) {
+  const alike = files.filter((f) => f.name === file.name);
+  if (alike.length < 2) return file.name;
+  const isAlone = file.run && alike.every((f) => f === file || f.run !== file.run);
+  return isAlone ? `${file.name} of ${file.run}` : `${file.name} (${alike.indexOf(file) + 1})`;
 }
 
 // ---- sets ----------------------------------------------------------------------------------------------
@@ -58,6 +65,7 @@ function isMadeOf(t, s) {
 }
 
 // Everything that can be looked at: { key, title, n, size, images, labels, parts, frames }; and what is missing.
+// A frame has the id of its file, and the run of which it shows a step.
 export async function findSets() {
   const sets = files.filter((f) => f.kind === "data").flatMap(dataSets);
   const notes = files.filter((f) => f.kind === "checkpoint").flatMap((c) => addCheckpoint(sets, c));
@@ -70,8 +78,8 @@ export async function findSets() {
 function dataSets(d) {
   return d.splits.map((s) => {
     const isTaken = files.some((f) => f.kind === "data" && f.id < d.id && f.splits.some((x) => x.path === s.path));
-    const key = isTaken ? `${s.path} of ${d.name}` : s.path;
-    return { ...s, key, title: key, file: d, frames: [], images: { file: d.id, path: `${s.path}/images` } };
+    const title = isTaken ? `${s.path} of ${nameOf(d)}` : s.path;
+    return { ...s, key: isTaken ? `${s.path} of ${d.id}` : s.path, title, file: d, frames: [], images: { file: d.id, path: `${s.path}/images` } };
   });
 }
 
@@ -83,7 +91,7 @@ function addCheckpoint(sets, c) {
     const there = sets.filter((s) => s.path === path);
     const fitting = there.filter((s) => s.n === a.n && s.size === a.size);
     const home = fitting.find((s) => s.file?.name === baseName(file)) ?? fitting[0];
-    home?.frames.push({ ...a, name: c.name, at: c.step, visited: a.step, outputs: null });
+    home?.frames.push({ ...a, id: c.id, run: c.run, name: nameOf(c), at: c.step, visited: a.step, outputs: null });
     if (home) return [];
     if (!there.length) return [`${c.name} knows regions of ${path}: open ${baseName(file)} too`];
     return [`${c.name} knows ${a.n} images of ${path}, the data set has ${there[0].n}`];
@@ -94,13 +102,13 @@ async function addTranslation(sets, t) {
   let home = null;
   for (const s of sets) if (!home && (await isMadeOf(t, s))) home = s;
   if (!home) {
-    const title = `what ${t.name} was made of`;
+    const title = `what ${nameOf(t)} was made of`;
     const images = { file: t.id, path: "inputs" };
-    home = { key: title, title, n: t.n, size: t.size, labels: {}, parts: {}, frames: [], images };
+    home = { key: `made of ${t.id}`, title, n: t.n, size: t.size, labels: {}, parts: {}, frames: [], images };
     sets.push(home);
   }
   const outputs = { file: t.id, path: "outputs" };
-  home.frames.push({ ...t, at: t.step, sharpness: sharpnessOf(t), visited: null, outputs });
+  home.frames.push({ ...t, name: nameOf(t), at: t.step, sharpness: sharpnessOf(t), visited: null, outputs });
 }
 
 // A translation does not say k of Eq. 4; a checkpoint of the same regions does.

@@ -44,7 +44,7 @@ async function openFiles(list) {
 
 // Stays with what was shown if it is still there, else turns to where there is most to see: translations, then regions.
 async function filesChanged() {
-  const { sets, notes } = await findSets(), before = state.set?.key, at = frameNow()?.name;
+  const { sets, notes } = await findSets(), before = state.set?.key, at = frameNow()?.id;
   notes.forEach(say);
   state.sets = sets;
   const known = sets.filter((s) => s.frames.length);
@@ -52,11 +52,11 @@ async function filesChanged() {
   choose(same ?? known.find((s) => s.frames.some((f) => f.outputs)) ?? known[0] ?? sets[0] ?? null, at);
 }
 
-// Shows a set, at the frame of that name if it has one, else at its newest.
+// Shows a set, at the frame of that file if it has one, else at its newest.
 function choose(set, at) {
   if (state.set?.key !== set?.key) state.selected = null;
   state.set = set;
-  const same = set ? set.frames.findIndex((f) => f.name === at) : -1;
+  const same = set ? set.frames.findIndex((f) => f.id === at) : -1;
   state.frame = same >= 0 || !set ? same : set.frames.length - 1;
   for (const name of state.filters.keys()) if (!set?.labels[name]) state.filters.delete(name);
   on.change();
@@ -134,7 +134,7 @@ const actions = {
   m: () => toggle("mask"),
   s: set(() => ({ order: after(ordersNow(), orderNow()).key })),
   d: set(() => ({ reversed: !state.reversed })),
-  v: () => choose(after(state.sets, state.set), frameNow()?.name),
+  v: () => choose(after(state.sets, state.set), frameNow()?.id),
   c: set(() => ({ filters: new Map() })),
   "+": () => resize(state.size + SIZES.step),
   "=": () => resize(state.size + SIZES.step),
@@ -157,7 +157,7 @@ addEventListener("keydown", (e) => {
 
 // Keys are for images again as soon as a choice is made.
 for (const id of ["set", "order", "frame", "size"]) $(id).addEventListener("change", (e) => e.target.blur());
-$("set").oninput = (e) => choose(state.sets.find((s) => s.key === e.target.value), frameNow()?.name);
+$("set").oninput = (e) => choose(state.sets.find((s) => s.key === e.target.value), frameNow()?.id);
 $("order").oninput = (e) => set(() => ({ order: e.target.value }))();
 $("frame").oninput = (e) => step(e.target.value - state.frame);
 $("size").oninput = (e) => resize(+e.target.value);

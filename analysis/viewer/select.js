@@ -6,6 +6,9 @@ export function boundParts(set, frame) {
   return frame ? Object.entries(frame.bound).filter(([name]) => set.parts[name]) : [];
 }
 
+// The frames of the same run: those of another are on no way with them.
+export const framesOfRun = (set, frame) => set.frames.filter((f) => f.run === frame.run);
+
 export const isKnown = (frame, row) => !frame.visited || frame.visited[row] >= 0;
 
 export function partBox(set, part, row) {

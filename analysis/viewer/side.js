@@ -1,6 +1,6 @@
 // The bar on top and the side: which images, which checkpoint, what of them, in what order, with which labels; files.
-import { files } from "./files.js";
-import { boundParts, counts, statistics } from "./select.js";
+import { files, nameOf } from "./files.js";
+import { boundParts, counts, framesOfRun, statistics } from "./select.js";
 import { $, className, el, frameNow, frameTitle, on, orderNow, ordersNow, px, regionName, state } from "./state.js";
 import { colour, onColour } from "./draw.js";
 
@@ -52,10 +52,11 @@ function remarks(frame) {
 
 function fileLine(f) {
   const kinds = { checkpoint: `step ${f.step}`, data: `${f.splits?.length} splits`, translation: `${f.n} images` };
-  const close = el("button", { textContent: "×", title: `Close ${f.name}`, ariaLabel: `Close ${f.name}` });
+  const name = nameOf(f);
+  const close = el("button", { textContent: "×", title: `Close ${name}`, ariaLabel: `Close ${name}` });
   close.onclick = () => on.shut(f.id);
-  const title = `${f.name}, ${(f.bytes / 2 ** 20).toFixed(1)} MiB`;
-  return el("li", { title }, el("span", { textContent: f.name }), el("small", { textContent: kinds[f.kind] }), close);
+  const title = `${name}, ${(f.bytes / 2 ** 20).toFixed(1)} MiB`;
+  return el("li", { title }, el("span", { textContent: name }), el("small", { textContent: kinds[f.kind] }), close);
 }
 
 // ---- whole images or instances -------------------------------------------------------------------------
@@ -98,15 +99,15 @@ function instanceButton(region) {
   return b;
 }
 
-// The median distance of a part over all frames, the one shown as a dot.  From 0 up, so that noise looks small.
+// The median distance of a part over all frames of the run, the one shown as a dot.  From 0 up, so that noise looks small.
 function spark(part, region) {
-  const { set } = state;
-  const values = set.frames.map((f) => (part in f.bound ? statistics(set, f, part, state.kept.rows).median : NaN));
+  const { set } = state, frames = framesOfRun(set, frameNow()), now = frames.indexOf(frameNow());
+  const values = frames.map((f) => (part in f.bound ? statistics(set, f, part, state.kept.rows).median : NaN));
   const there = values.filter((v) => v >= 0), high = Math.max(...there) || 1;
   if (there.length < 2) return "";
   const at = (v, i) => [(i / (values.length - 1)) * 62 + 2, 15 - (v / high) * 12];
   const path = values.map((v, i) => (v >= 0 ? at(v, i).join(" ") : "")).filter(Boolean).join("L");
-  const [x, y] = values[state.frame] >= 0 ? at(values[state.frame], state.frame) : [-9, -9];
+  const [x, y] = values[now] >= 0 ? at(values[now], now) : [-9, -9];
   const title = `${part}: median distance, ${px(values[0])} to ${px(values.at(-1))}`;
   const innerHTML = `<svg class="spark" viewBox="0 0 67 17" style="color: ${colour(region)}"><title></title>
     <path d="M${path}"/><circle cx="${x}" cy="${y}" r="2.4"/></svg>`;

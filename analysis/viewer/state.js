@@ -49,7 +49,10 @@ export function arrange() {
 // ---- words ---------------------------------------------------------------------------------------------
 
 export const px = (v) => (Number.isNaN(v) ? "–" : `${v.toFixed(1)} px`);
-export const frameTitle = (frame) => (frame.at === null ? frame.name : `step ${frame.at}`);
+export function frameTitle({ at, name, run }) {
+  if (at === null) return name;
+  return state.set.frames.every((f) => f.run === run) ? `step ${at}` : `step ${at} of ${run}`;
+}
 export const className = (label, k) => (k < 0 ? "unknown" : (label.classes[k] ?? String(k)));
 
 // "mouth, skin": the labels bound to a region.

@@ -1,6 +1,7 @@
-// The viewer in headless Chromium on a real run: node test.mjs PAGE DATA CHECKPOINT... TRANSLATION... whole...
+// The viewer in headless Chromium on a real run: node test.mjs PAGE DATA CHECKPOINT... TRANSLATION... whole... RUN/latest.h5...
 // The checkpoints are of one run, oldest first, the translations theirs of DATA:/adventurer/test; whole*.h5 are a checkpoint
-// without regions and its translation of DATA:/lorelei/test.  What the page shows
+// without regions and its translation of DATA:/lorelei/test; the newest checkpoints are of that run and of another one, whose
+// name follows in the alphabet.  What the page shows
 // is compared with what the files hold, read here by h5wasm for Node and computed anew.
 import { writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -11,7 +12,8 @@ import { chromium } from "playwright-core";
 const [page_file, data, ...others] = process.argv.slice(2).map((name) => resolve(name));
 const checkpoints = others.filter((name) => basename(name).startsWith("ckpt-"));
 const whole = others.filter((name) => basename(name).startsWith("whole"));
-const translations = others.filter((name) => !checkpoints.includes(name) && !whole.includes(name));
+const latest = others.filter((name) => basename(name) === "latest.h5");
+const translations = others.filter((name) => ![...checkpoints, ...whole, ...latest].includes(name));
 
 let failed = 0;
 function check(name, good, found = "") {
@@ -336,6 +338,30 @@ async function main() {
   await open(data); // the same again
   await page.waitForTimeout(300);
   check("a_file_is_not_listed_twice", (await page.$$("#files li")).length === 2 + checkpoints.length);
+
+  // ---- two runs
+  const runs = latest.map(dirname);
+  await open(...latest);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, 4 + checkpoints.length);
+  const names = await page.$$eval("#files li span", (x) => x.map((e) => e.textContent));
+  check("files_of_one_name_are_told_apart", runs.every((run) => names.includes(`latest.h5 of ${run}`)), names);
+  await page.selectOption("#set", "adventurer/train");
+  await press(...Array(9).fill("."), "Home", "Enter");
+  const last_of_all = `step 4 of ${runs[1]} · ${checkpoints.length + 2} of ${checkpoints.length + 2}`;
+  check("and_so_are_steps", (await text("#at")) === last_of_all, await text("#at"));
+  await open(data);
+  await page.waitForTimeout(300);
+  check("another_file_changes_neither_run", (await text("#at")) === last_of_all, await text("#at"));
+  await open(latest[1]);
+  await page.waitForTimeout(300);
+  check("nor_does_its_own_opened_again", (await text("#at")) === last_of_all, await text("#at"));
+  const ways = async () => (await text("#detail .pair figcaption")).includes("ways");
+  check("its_one_checkpoint_shows_no_way", !(await ways()), await text("#detail"));
+  await press(",");
+  check("those_of_the_first_run_do", await ways(), await text("#detail"));
+  await press("Escape");
+  for (const run of runs) await page.click(`[title="Close latest.h5 of ${run}"], [title="Close latest.h5"]`);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, 2 + checkpoints.length);
 
   // ---- a model without regions
   await open(...whole);

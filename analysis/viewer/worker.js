@@ -51,7 +51,8 @@ function checkpoint(file, a) {
       step: whole(g.get("step"), Float64Array),
     };
   });
-  return { kind: "checkpoint", step: a.step, seconds: a.seconds, program: a.program, config: a.config, domains };
+  const run = /^run:\n(?: .*\n)*? +dir: "?(.*?)"?$/m.exec(a.config)?.[1];
+  return { kind: "checkpoint", run, step: a.step, seconds: a.seconds, program: a.program, config: a.config, domains };
 }
 
 function translation(file, a) {
@@ -59,7 +60,7 @@ function translation(file, a) {
   const centres = file.get("centres");
   return {
     kind: "translation",
-    checkpoint: a.checkpoint,
+    run: a.checkpoint.replace(/\/?[^/]*$/, ""), // its folder
     step: a.step ?? null, // older files do not tell
     input: a.input,
     half: sides(a.half, centres.shape[1]),
