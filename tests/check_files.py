@@ -217,8 +217,11 @@ def main():
         for path in sys.argv[2:]:
             print(path, *png_size(path))
         return None
-    if sys.argv[1] == "--step":
-        return sys.exit(len({int(h5py.File(path).attrs["step"]) for path in sys.argv[2:]}) != 1)
+    if sys.argv[1] == "--translated":
+        checkpoint, translated = map(h5py.File, sys.argv[2:])
+        k = checkpoint["attention/source"].attrs["sharpness"]
+        same = translated.attrs["step"] == checkpoint.attrs["step"] and translated.attrs["sharpness"] == k
+        return sys.exit(int(not same))
     if sys.argv[1] == "--trace":
         return trace(Path(sys.argv[2]), int(sys.argv[3]))
     run = Path(sys.argv[1])

@@ -119,7 +119,7 @@ cp "$T/from-folder1/face0.png" "$T/twins/a.b.png"
 cp "$T/from-folder1/face0.png" "$T/twins/a-regions.png"
 refused "two pictures of one name" "two pictures become .*/both/a-regions.png" twins both
 expect "and writes nothing" test ! -e "$T/both"
-expect "translate tells the step of the checkpoint" "$PYTHON" tests/check_files.py --step "$T/packed/latest.h5" "$T/from-set1.h5"
+expect "translate tells the checkpoint's step and k" "$PYTHON" tests/check_files.py --translated "$T/packed/latest.h5" "$T/from-set1.h5"
 expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/from-set1/*.png
 
 # ---- profile ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // One image large: source and translation, its instances one by one, its labels.
 import { boundParts, centre, distance, framesOfRun, isInside, isKnown } from "./select.js";
 import { $, className, el, frameNow, on, px, regionName, state } from "./state.js";
-import { colour, drawImage, drawInstance, drawOutlines, drawTracks, prepare } from "./draw.js";
+import { colour, drawImage, drawInstance, drawOutlines, drawTracks, isMasked, prepare } from "./draw.js";
 
 const SINGLE = 320, PAIRED = 192, CROP = 88; // CSS pixels: an image alone, beside its translation, an instance
 
@@ -44,7 +44,7 @@ function instances() {
   const { selected: row, view } = state, frame = frameNow();
   if (!frame?.regions || !isKnown(frame, row)) return [];
   const plain = frame.outputs ? "Instances, source and translation" : "Instances";
-  const title = view.mask ? "Instances, as E sees them" : plain;
+  const title = isMasked(frame, view) ? "Instances, as E sees them" : plain;
   const lines = Array.from({ length: frame.regions }, (_, r) => instance(frame, row, r));
   return [el("h3", { textContent: title }), ...lines];
 }

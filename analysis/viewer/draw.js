@@ -58,12 +58,15 @@ function dot(g, x, y, radius, fill) {
   g.stroke();
 }
 
+// Whether the mask is to be seen, and k is known.
+export const isMasked = (frame, view) => view.mask && !!frame?.sharpness;
+
 // An image at (left, 0) in a square of `side` CSS pixels, with view.mask what its regions let through; false where it
 // is not there yet.
 export function drawImage(g, where, frame, row, left, side, view) {
   const found = image(where, row);
   if (!found) return false;
-  const known = view.mask && frame?.regions && isKnown(frame, row);
+  const known = isMasked(frame, view) && frame.regions && isKnown(frame, row);
   const regions = known ? Array.from({ length: frame.regions }, (_, r) => region(frame, row, r)) : [];
   g.drawImage(known ? masked(found.pixels, regions, frame.sharpness) : found.bitmap, left, 0, side, side);
   return true;
@@ -152,18 +155,19 @@ function masked(pixels, regions, k) {
 export function drawInstance(g, where, set, frame, row, r, left, side, view) {
   const found = image(where, row);
   if (!found) return false;
-  g.fillStyle = view.mask ? "#808080" : getComputedStyle(document.body).getPropertyValue("--hole");
+  const hasMask = isMasked(frame, view);
+  g.fillStyle = hasMask ? "#808080" : getComputedStyle(document.body).getPropertyValue("--hole");
   g.fillRect(left, 0, side, side);
   if (!isKnown(frame, row)) return true;
   const c = region(frame, row, r);
-  const reach = Math.max(c.w, c.h) + (view.mask ? 3 / frame.sharpness : 0);
+  const reach = Math.max(c.w, c.h) + (hasMask ? 3 / frame.sharpness : 0);
   const scale = side / (2 * reach);
   g.save();
   g.beginPath();
   g.rect(left, 0, side, side);
   g.clip();
   g.drawImage(
-    view.mask ? masked(found.pixels, [c], frame.sharpness) : found.bitmap,
+    hasMask ? masked(found.pixels, [c], frame.sharpness) : found.bitmap,
     left - (c.x + 0.5 - reach) * scale,
     -(c.y + 0.5 - reach) * scale,
     set.size * scale,

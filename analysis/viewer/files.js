@@ -111,12 +111,10 @@ async function addTranslation(sets, t) {
   home.frames.push({ ...t, name: nameOf(t), at: t.step, sharpness: sharpnessOf(t), visited: null, outputs });
 }
 
-// A translation does not say k of Eq. 4; a checkpoint of the same regions does.
+// k of Eq. 4.  Older translations do not say it, the checkpoint of which they are does; null where it is not open.
 function sharpnessOf(t) {
-  const c = files.find(
-    (f) => f.kind === "checkpoint" && JSON.stringify(f.domains[0]?.half) === JSON.stringify(t.half),
-  );
-  return c?.domains[0].sharpness ?? 1;
+  const isIts = (f) => f.kind === "checkpoint" && f.name === baseName(t.checkpoint) && f.step === t.step;
+  return t.sharpness ?? files.find(isIts)?.domains[0]?.sharpness ?? null;
 }
 
 // ---- images --------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ export function drawBar() {
   const step = el("b", { textContent: frame ? frameTitle(frame) : "" });
   $("at").replaceChildren(step, frame ? ` · ${state.frame + 1} of ${set.frames.length}` : "");
   for (const name of ["regions", "parts", "mask"]) $(name).ariaPressed = String(state.view[name]);
+  $("mask").disabled = frame?.sharpness === null; // k is not known
   $("size").value = state.size;
 }
 

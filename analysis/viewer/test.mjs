@@ -3,7 +3,7 @@
 // without regions and its translation of DATA:/lorelei/test; the newest checkpoints are of that run and of another one, whose
 // name follows in the alphabet.  What the page shows
 // is compared with what the files hold, read here by h5wasm for Node and computed anew.
-import { writeFileSync } from "node:fs";
+import { copyFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import h5wasm from "h5wasm/node";
@@ -40,6 +40,7 @@ const SIDE = 64;
 const REGIONS = 4;
 const EYES = 0;
 const HALF = 10;
+const K = 0.5;
 const images = read(data, `${SPLIT}/images`).value;
 const glasses = read(data, `${SPLIT}/labels/glasses`);
 const eyes = read(data, `${SPLIT}/parts/eyes`).value;
@@ -362,6 +363,36 @@ async function main() {
   await press("Escape");
   for (const run of runs) await page.click(`[title="Close latest.h5 of ${run}"], [title="Close latest.h5"]`);
   await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, 2 + checkpoints.length);
+
+  // ---- the mask's k, which another run has otherwise
+  for (const name of checkpoints) await page.click(`[title="Close ${basename(name)}"]`);
+  await open(latest[1]);
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 3);
+  await page.selectOption("#set", SPLIT);
+  await page.selectOption("#order", "row");
+  await press("m", "r", "p", "d", "Home");
+  await painted();
+  const older_centres = read(translations[0], "centres").value.slice(2 * 2 * REGIONS, 2 * 3 * REGIONS);
+  const side_now = await canvasSide(2), spots = [5, 17, 29, 41, 53].flatMap((x) => [7, 25, 43, 61].map((y) => [x, y]));
+  const box = (v, c) => 1 / (1 + Math.exp(-K * (v - c + HALF))) - 1 / (1 + Math.exp(-K * (v - c - HALF)));
+  const seen = ([x, y]) =>
+    Math.max(...[0, 2, 4, 6].map((i) => box(x, older_centres[i]) * box(y, older_centres[i + 1])));
+  const through = spots.map((p) => pixel(images, 2, ...p).map((v) => 127.5 + (v - 127.5) * seen(p)));
+  found = await colours(2, spots.map((p) => p.map((v) => ((v + 0.5) * side_now) / SIDE)));
+  check("the_mask_is_as_soft_as_its_file_says", found.every((f, i) => far(f, through[i]) <= 1), [found, through]);
+  const older = join(dirname(translations[0]), "older.h5");
+  copyFileSync(translations.at(-1), older);
+  const file = new h5wasm.File(older, "a");
+  file.get("/").delete_attribute("sharpness");
+  file.close();
+  await open(older);
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 4);
+  await press(".");
+  check("no_mask_where_nothing_says_k", await page.isDisabled("#mask"), await text("#at"));
+  await open(join(dirname(older), "this.h5"));
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 5);
+  check("but_where_the_checkpoint_does", !(await page.isDisabled("#mask")), await text("#at"));
+  await press("m", "r", "p", "d");
 
   // ---- a model without regions
   await open(...whole);

@@ -60,8 +60,10 @@ function translation(file, a) {
   const centres = file.get("centres");
   return {
     kind: "translation",
+    checkpoint: a.checkpoint,
     run: a.checkpoint.replace(/\/?[^/]*$/, ""), // its folder
-    step: a.step ?? null, // older files do not tell
+    step: a.step ?? null, // older files do not tell, nor k
+    sharpness: a.sharpness ?? null,
     input: a.input,
     half: sides(a.half, centres.shape[1]),
     bound: bindings(a.labels),
