@@ -5,8 +5,8 @@ A checkpoint keeps, for each training image, the centres predicted at its last v
 
   DOMAIN-regions.png  training images with their regions; parts of the data set dashed
   DOMAIN-heat.png     where the centres of each region fall over the whole training set, on the mean image
-  centres.csv         a line for each image and region: domain, row, step, region, x, y, and for each region bound to a
-                      part of the data set: part, its distance in pixels, inside (0 or 1)
+  centres.csv         a line for each image and region: domain, row, step, region, x, y, and where the region is bound to a
+                      part of the data set: part, its distance in pixels, inside (0 or 1); a line for each part if to several
 
 Parts serve this measurement only; training never reads them.
 """
@@ -60,7 +60,7 @@ def print_statistics(domain, a, parts):
         return
     shared = overlap(centres, a.half)
     np.fill_diagonal(shared, 0)
-    errs = {region: (part, d, inside) for part, (region, _, d, inside) in part_errors(a, parts).items() if len(d)}
+    errs = [(region, part, d, inside) for part, (region, _, d, inside) in part_errors(a, parts).items() if len(d)]
     print(
         f"  {'region':24} {'mean x':>6} {'mean y':>6} {'sd x':>5} {'sd y':>5} {'cut':>5} {'covered':>14}"
         f"  {'part':10} {'median px':>9} {'90% px':>7} {'inside':>7}"
@@ -73,10 +73,14 @@ def print_statistics(domain, a, parts):
             f"  {a.name(r):24} {mean[0]:6.1f} {mean[1]:6.1f} {sd[0]:5.1f} {sd[1]:5.1f} "
             f"{cut(centres, a.half, a.size)[r]:5.0%} {covered:>14}"
         )
-        if r in errs:
-            part, d, inside = errs[r]
-            line += f"  {part:10} {np.median(d):9.2f} {np.quantile(d, 0.9):7.2f} {inside.mean():7.1%}"
-        print(line)
+        told = [
+            f"  {part:10} {np.median(d):9.2f} {np.quantile(d, 0.9):7.2f} {inside.mean():7.1%}"
+            for region, part, d, inside in errs
+            if region == r
+        ]
+        print(line + "".join(told[:1]))
+        for more in told[1:]:
+            print(" " * len(line) + more)
 
 
 def write_csv(path, attention, parts):
@@ -86,12 +90,12 @@ def write_csv(path, attention, parts):
         for domain, a in attention.items():
             found = {}
             for part, (region, rows, distance, inside) in part_errors(a, parts[domain]).items():
-                found |= {(row, region): (part, f"{d:.3f}", int(i)) for row, d, i in zip(rows, distance, inside)}
+                for row, d, i in zip(rows, distance, inside):
+                    found.setdefault((row, region), []).append((part, f"{d:.3f}", int(i)))
             for row in np.flatnonzero(a.seen):
                 for r, (x, y) in enumerate(a.centres[row]):
-                    out.writerow(
-                        [domain, row, a.step[row], r, f"{x:.3f}", f"{y:.3f}", *found.get((row, r), ("", "", ""))]
-                    )
+                    for part in found.get((row, r), [("", "", "")]):
+                        out.writerow([domain, row, a.step[row], r, f"{x:.3f}", f"{y:.3f}", *part])
 
 
 # ---- pictures ----------------------------------------------------------------------------------------

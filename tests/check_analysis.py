@@ -4,6 +4,7 @@
 check_analysis.py report HTML RUN TRANSLATED_SOURCE TRANSLATED_TARGET PROGRAM
 check_analysis.py whole HTML WORDS       the same of a model without regions, whose subtitle has these words
 check_analysis.py attention FOLDER CKPT PRINTED
+check_analysis.py shared FOLDER PRINTED  attention where all labels hang on region 0
 check_analysis.py metrics PRINTED RUN
 check_analysis.py functions              of files.py and reporting/
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
@@ -270,6 +271,17 @@ def check_attention(folder, checkpoint, printed):
 def check_metrics(printed, run):
     with open(Path(run) / "metrics.csv", newline="") as f:
         head, *rows = csv.reader(f)
+def check_shared(folder, printed):
+    with open(Path(folder) / "centres.csv", newline="") as f:
+        rows = [r for r in csv.DictReader(f) if r["region"] == "0"]
+    for part in "eyes", "mouth", "glasses", "hair":
+        lines = re.findall(rf" {part} +[0-9.]+ +[0-9.]+ +[0-9.]+%$", Path(printed).read_text(), re.M)
+        check(f"attention: one region of several parts: a line of {part} for each domain", len(lines) == 2, lines)
+        check("attention: and lines of the file", any(r["part"] == part for r in rows))
+    lines = {(r["domain"], r["row"], r["part"]) for r in rows}
+    check("attention: none of which comes twice", len(lines) == len(rows), (len(lines), len(rows)))
+
+
     lines = {
         line.split()[0]: line.split()[1:] for line in Path(printed).read_text().splitlines() if len(line.split()) == 3
     }
@@ -321,7 +333,6 @@ def other(rows, size, path, output):
 
 
 if __name__ == "__main__":
-    whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "metrics": check_metrics, "cut": cut,
-             "hide": hide, "alone": alone, "other": other,
-             "functions": check_functions}
+    whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "shared": check_shared,
+             "metrics": check_metrics, "functions": check_functions, "cut": cut, "hide": hide, "alone": alone, "other": other}
     whats[sys.argv[1]](*sys.argv[2:])

@@ -77,6 +77,12 @@ works attention "$T/run/latest.h5" --output "$T/two" --data "$T"/only-{lorelei,a
 expect "attention finds each domain in its file" cmp "$T/attention/centres.csv" "$T/two/centres.csv"
 works plot_metrics "$T/run" "$T/run/ckpt-00000004.h5" --output "$T/metrics.svg"
 cp "$T/out" "$T/printed"
+shared=()
+for label in eyes mouth glasses hair; do shared+=(--set "labels.$label=0"); done
+train 2 "$T/shared" "${shared[@]}" --set train.steps=2
+works attention "$T/shared/latest.h5" --output "$T/shared"
+cp "$T/out" "$T/printed"
+"$PYTHON" tests/check_analysis.py shared "$T/shared" "$T/printed" || not_ok "what attention wrote of parts that share a region can be read"
 "$PYTHON" tests/check_analysis.py metrics "$T/printed" "$T/run" || not_ok "what plot_metrics printed can be read to its end"
 expect "plot_metrics draws" says "$T/metrics.svg" "</svg>"
 
