@@ -48,6 +48,10 @@ class Run:
     def newest(self):
         return self.kept[-1]
 
+    @property
+    def step(self):
+        return int(max(self.metrics["step"][-1], self.newest.step))
+
 
 def open_run(folder, data):
     kept = checkpoints(folder)
@@ -100,11 +104,13 @@ def times(run):
 
 
 def samples(run, most):
-    files = sorted((run.folder / "samples").glob("step-*.png"))
+    step_of = lambda file: int(file.stem[5:])
+    # Those of later steps are from before the run went back to an older checkpoint.
+    files = [f for f in sorted((run.folder / "samples").glob("step-*.png")) if step_of(f) <= run.step]
     if not files:
         return note("This run wrote no samples (samples.every).")
     shown = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).astype(int))]
-    steps, last = [int(f.stem[5:]) for f in shown], len(shown) - 1
+    steps, last = [step_of(f) for f in shown], len(shown) - 1
     images = "".join(
         f'<img src="{uri(f.read_bytes())}" alt="step {step}"{" hidden" if f != shown[-1] else ""}>'
         for f, step in zip(shown, steps)
@@ -180,7 +186,7 @@ def machine(run):
 def overview(run, shown):
     """Tiles; `shown`: the Images of each domain."""
     m, attrs = run.metrics, run.newest.attrs
-    step, steps = int(max(m["step"][-1], run.newest.step)), int(attrs["steps"])
+    step, steps = run.step, int(attrs["steps"])
     cells = [
         ("step", number(step), f"of {number(steps)}" if steps >= step else ""),
         ("time in training", duration(max(m["seconds"][-1], attrs["seconds"])), ""),
