@@ -172,6 +172,8 @@ def check_whole(html, words):
     check("report without regions: it says so", words in Path(html).read_text(encoding="utf-8"))
     check("report without regions: samples say what their rows are", "s again, F(s)" in page.text["samples"])
     check("report without regions: it credits the images", "Lisa Wischofsky" in page.text[None], page.text[None])
+    told = "labels told rightly" in page.text["overview"] or "Labels told rightly" in page.charts
+    check("report without regions: no accuracy where no label is asked for", not told, page.text["overview"])
     check("report without regions: losses are drawn", page.charts["Adversarial, G"]["series"], page.charts)
 
 
@@ -215,6 +217,7 @@ def check_report(html, run, source, target, program):
         all(w in page.text["evaluation"] for w in ("kid", "0.0123", "multiple", "0.083", "4.5e-5")),
         page.text["evaluation"],
     )
+    check("report: null in it is nothing", "None" not in page.text["evaluation"], page.text["evaluation"])
     machine = page.text["machine"]
     check("report: the log's first lines are", "in 8 leaves of 1" in machine, machine[:400])
     check("report: the machine is", re.search(r"ranks on \S+ x 2\b", machine), machine[:400])
@@ -268,9 +271,6 @@ def check_attention(folder, checkpoint, printed):
         check(f"attention: {name}.png decodes", min(png_size(folder / f"{name}.png")) > 200)
 
 
-def check_metrics(printed, run):
-    with open(Path(run) / "metrics.csv", newline="") as f:
-        head, *rows = csv.reader(f)
 def check_shared(folder, printed):
     with open(Path(folder) / "centres.csv", newline="") as f:
         rows = [r for r in csv.DictReader(f) if r["region"] == "0"]
@@ -282,6 +282,9 @@ def check_shared(folder, printed):
     check("attention: none of which comes twice", len(lines) == len(rows), (len(lines), len(rows)))
 
 
+def check_metrics(printed, run):
+    with open(Path(run) / "metrics.csv", newline="") as f:
+        head, *rows = csv.reader(f)
     lines = {
         line.split()[0]: line.split()[1:] for line in Path(printed).read_text().splitlines() if len(line.split()) == 3
     }
@@ -298,7 +301,10 @@ def check_functions():
     sys.path.insert(0, "analysis")
     from files import smoothed
     from reporting.page import chart
+    from reporting.run import setting
 
+    found = [setting(v) for v in (20240607, 2e-4, True, "mask")]
+    check("configuration: values as they were given", found == ["20240607", "0.0002", "true", "mask"], found)
     x, nan = np.arange(50.0), np.nan
     one, many = x.copy(), x.copy()
     one[20], many[20:30] = nan, np.inf
@@ -306,7 +312,8 @@ def check_functions():
     check("smoothed: of those that are finite", np.allclose(smoothed(one, 4)[[18, 20, 22]], [17.5, 20, 22.5]))
     check("smoothed: NaN only where none is", np.flatnonzero(np.isnan(smoothed(many, 4))).tolist() == [*range(22, 28)])
     one[-1] = nan
-    check("chart: one row that is not finite does not name the last", "not finite" not in chart("", [("", "", x, smoothed(one, 4), one)]))
+    drawn = chart("", [("", "", x, smoothed(one, 4), one)])
+    check("chart: one row that is not finite does not name the last", "not finite" not in drawn)
 
 
 def cut(path, output):

@@ -24,9 +24,9 @@ def esc(value):
 
 
 def number(v):
-    """Four digits that count; whole numbers in full."""
+    """Four digits that count; whole numbers in full; nothing for None."""
     if v is None or isinstance(v, (bool, str)):
-        return str(v)
+        return "" if v is None else str(v)
     if not math.isfinite(v):
         return "not finite"
     if float(v).is_integer() and abs(v) < 1e15:

@@ -58,6 +58,8 @@ def open_run(folder, data):
     if not kept:
         mistake(f"{folder}: holds no checkpoint (ckpt-*.h5)")
     metrics = read_metrics(folder if (folder / "metrics.csv").exists() else kept[-1].path)
+    if "loss_label" not in metrics:
+        metrics.pop("label_accuracy", None)  # it stays 0: no label is asked for
     run = Run(folder, kept, metrics, {d: kept[-1].attention(d) for d in DOMAINS if kept[-1].has_regions})
     c = run.newest.config
     for domain in DOMAINS:
@@ -143,7 +145,7 @@ def evaluation(run):
 def setting(value):
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str) else f"{value:g}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def configuration(run):
