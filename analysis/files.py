@@ -103,9 +103,9 @@ class Checkpoint:
         self.attrs = {k: plain(v) for k, v in self.file.attrs.items()}
         if self.attrs.get("format") != "dagan-checkpoint":
             mistake(f"{path}: format is {self.attrs.get('format')!r}, wanted 'dagan-checkpoint'")
-        if self.attrs.get("version") != 3 or not self.attrs.get("complete"):
+        if self.attrs.get("version") != 2 or not self.attrs.get("complete"):
             found = f"version is {self.attrs.get('version')}, complete is {self.attrs.get('complete')}"
-            mistake(f"{path}: {found}; wanted 3 and 1")
+            mistake(f"{path}: {found}; wanted 2 and 1")
         self.step = self.attrs["step"]
         self.config = config_values(self.attrs["config"])
 

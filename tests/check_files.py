@@ -178,7 +178,7 @@ def check_sums(f):
 
 def check_root(f, run, steps):
     a = {k: v.decode() if isinstance(v, bytes) else v for k, v in f.attrs.items()}
-    check("format, version, complete", (a["format"], a["version"], a["complete"]) == ("dagan-checkpoint", 3, 1), a)
+    check("format, version, complete", (a["format"], a["version"], a["complete"]) == ("dagan-checkpoint", 2, 1), a)
     check("step, epoch, seed, ranks", (a["step"], a["epoch"], a["seed"], a["ranks"]) == (steps, 0, 1, 2), a)
     check("seconds and program", a["seconds"] > 0 and str(a["program"]).startswith("dagan_mpi "), a)
     check("config is the run's config.yaml", str(a["config"]) == (run / "config.yaml").read_text(), a["config"])

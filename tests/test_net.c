@@ -1,6 +1,6 @@
 // ranks: 1
 // DAE encodes its instances some at a time, as many as the cache holds: what comes out is what E makes of all
-// of them at once.  Features say where in the image they look.
+// of them at once.
 
 #include "test.h"
 
@@ -58,61 +58,6 @@ TEST(instances_encoded_in_parts_are_those_encoded_at_once)
     EXPECT(largest > 0 && off < 1e-5 * largest);
     close_case(&whole);
     close_case(&parts);
-}
-
-// Along both axes: the pixels that the feature of cell (CELL, CELL) changes with.
-static void expect_cell_in_the_middle(const char *net, const char *encoder)
-{
-    enum { CELL = 7 };
-    rng_t r = rng_at(13, STREAM_TEST, 0, 0);
-    config_t *conf = alloc(1, sizeof *conf);
-    if (config_load(conf, "configs/reference.yaml", NULL, 0)) fail_msg("%s", error_text());
-    conf->attention.regions = 0;
-    snprintf(conf->model.encoder, sizeof conf->model.encoder, "%s", encoder);
-    params_t params = { 0 };
-    tape_t t = { 0 };
-    scope_t s = scope_new(&t, &params, conf, net, "none"); // a norm would see the whole image
-    var_t x = tape_variable(&t, (shape_t){ 1, 64, 64, 3 });
-    dae_t z;
-    if (strcmp(net, "dae") == 0) {
-        z = dae(&s, x, NULL);
-    } else {
-        disc_t d = discriminator(&s, x);
-        z = discriminator_attention(&s, &d, NULL);
-    }
-    var_t f = z.features, same = tape_input(&t, "same", f->dim);
-    tape_name(f, "features", true);
-    params_alloc(&params, 1, 0);
-    tape_plan(&t, mean_square(f, same));
-    for (size_t i = 0; i < numel(x->dim); i++) x->x[i] = rng_normal(&r);
-    tape_forward(&t, 0, t.n);
-    memcpy(same->x, f->x, numel(f->dim) * sizeof(float));
-    for (int c = 0; c < f->dim.c; c++) same->x[(CELL * f->dim.w + CELL) * f->dim.c + c] += 1;
-    tape_forward(&t, 0, t.n);
-    tape_backward_start(&t, 1);
-    tape_backward_until(&t, 0);
-    int first[2] = { 64, 64 }, last[2] = { -1, -1 };
-    for (int i = 0; i < 64 * 64 * 3; i++) {
-        int at[2] = { i / 3 % 64, i / 3 / 64 };
-        for (int axis = 0; axis < 2 && x->g[i] != 0; axis++) {
-            if (at[axis] < first[axis]) first[axis] = at[axis];
-            if (at[axis] > last[axis]) last[axis] = at[axis];
-        }
-    }
-    print_message("%s: pixels %d to %d\n", net, first[0], last[0]);
-    for (int axis = 0; axis < 2; axis++)
-        EXPECT((first[axis] + last[axis]) / 2.0 == z.cells.first + CELL * z.cells.step);
-    tape_free(&t);
-    params_free(&params);
-    free(conf);
-}
-
-TEST(cells_lie_in_the_middle_of_what_their_features_see)
-{
-    op_plain = true; // Winograd's tiles leave rounding where no gradient is
-    for (int i = 0; encoders[i]; i++) expect_cell_in_the_middle("dae", encoders[i]->name);
-    expect_cell_in_the_middle("d1", encoders[0]->name);
-    op_plain = false;
 }
 
 // attention.jitter moves what is looked at; what is predicted, kept and shown stays.

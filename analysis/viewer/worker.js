@@ -31,7 +31,7 @@ function sides(half, regions) {
 }
 
 function checkpoint(file, a) {
-  if (a.version !== 3) throw new Error(`is a checkpoint of version ${a.version}, wanted 3`);
+  if (a.version !== 2) throw new Error(`is a checkpoint of version ${a.version}, wanted 2`);
   if (!a.complete) throw new Error("is a checkpoint that was never completed");
   const known = file.keys().includes("attention") ? ["source", "target"] : []; // a model without regions
   const domains = known.map((domain) => {

@@ -36,10 +36,10 @@ var_t residual(const scope_t *s, var_t x);
 // What G upsamples by, and data.size and WINDOW_STEP are multiples of.
 enum { ENCODER_STRIDE = 4 };
 
-// Features of images (n, H, W, 3): (n, H / cells.step, W / cells.step, c).
+// Features of images (n, H, W, 3): (n, H / stride, W / stride, c).
 typedef struct {
     const char *name;
-    cells_t cells; // the middles of what the features see
+    int stride;
     var_t (*build)(const scope_t *s, var_t x);
 } encoder_t;
 
@@ -68,7 +68,6 @@ enum { DAE_GROUPS_MAX = 16 }; // as many distances make a weighted_sum
 // instance E(X).
 typedef struct {
     var_t features;  // E(X)                    (n, h, w, c)
-    cells_t cells;   // where its cells look
     var_t centres;   // Eq. 1                   (n, 1, N', 2)
     var_t at;        // where the regions lie: there, or displaced from there by attention.jitter
     var_t instances; // Inst_i = E(R_i), Eq. 3  (n * N', h, w, c)

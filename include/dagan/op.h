@@ -44,16 +44,11 @@ var_t window(var_t x, var_t centres, const sides_t *half, double sharpness, wind
 // otherwise zero maps: (n * N', size / cell, size / cell, c), of images of `size` with `cell` pixels to a
 // cell.
 var_t paste(int n, const var_t features[], var_t centres, int image_size, int cell);
-// Where the cells of a feature map look: the first one's pixel, and pixels from one to the next.
-typedef struct {
-    double first;
-    int step;
-} cells_t;
 // Means of the features of a region under its own mask, at feature cells, in each of columns x rows equal
 // parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, 1, columns * rows *
 // c), or with CONF_REGION_ALL those of every region, (n, 1, N', ...).  With centres NULL (then half too) the
 // mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
-var_t region_pool(var_t features, cells_t cells, var_t centres, const sides_t *half, double sharpness,
+var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
                   int region, int columns, int rows);
 
 // DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.

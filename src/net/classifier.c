@@ -16,8 +16,8 @@ var_t classifier(const scope_t *s, var_t x)
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc"), res = scope_in(s, "res");
     x = encode(&enc, x);
     var_t centres = has_regions ? localiser_of(conf)->build(&loc, x, conf->attention.regions, size) : NULL;
-    x = region_pool(residual(&res, x), encoder_of(conf)->cells, centres, &conf->attention.half,
-                    conf->attention.sharpness, CONF_REGION_ALL, columns, rows);
+    x = region_pool(residual(&res, x), centres, &conf->attention.half, conf->attention.sharpness, size,
+                    CONF_REGION_ALL, columns, rows);
     x = reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c });
     return conv_layer(s, "features", x, CLASSIFIER_FEATURES, 1, 1, 0, true, ACT_RELU);
 }

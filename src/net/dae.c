@@ -81,9 +81,9 @@ int net_check(const config_t *conf)
     if (!localiser_of(conf))
         return fail("model.localiser: found '%s', which src/net/localiser/ does not define",
                     conf->model.localiser);
-    if (e->cells.step != ENCODER_STRIDE)
+    if (e->stride != ENCODER_STRIDE)
         return fail("model.encoder: found %s of stride %d, wanted one of stride %d, which G undoes", e->name,
-                    e->cells.step, ENCODER_STRIDE);
+                    e->stride, ENCODER_STRIDE);
     int groups = conf->attention.mode == ATTENTION_CROP ? windows_of(group, conf) : 1;
     if (groups > DAE_GROUPS_MAX)
         return fail("attention.half: found %d runs of regions with windows of one size, wanted at most %d; "
@@ -115,7 +115,7 @@ dae_t dae(const scope_t *s, var_t x, var_t jitter)
     double k = conf->attention.sharpness;
     int size = x->dim.w;
     scope_t enc = scope_in(s, "enc"), loc = scope_in(s, "loc");
-    dae_t z = { .cells = encoder_of(conf)->cells, .regions = { x }, .n_groups = 1 };
+    dae_t z = { .regions = { x }, .n_groups = 1 };
     z.features = z.instances = encode(&enc, x);
     if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
@@ -131,7 +131,7 @@ dae_t dae(const scope_t *s, var_t x, var_t jitter)
             z.regions[g] = window(x, z.at, half, k, group[g]);
             inside[g] = encode_parts(&enc, z.regions[g]);
         }
-        z.instances = paste(z.n_groups, inside, z.at, size, z.cells.step);
+        z.instances = paste(z.n_groups, inside, z.at, size, encoder_of(conf)->stride);
     }
     return z;
 }
@@ -140,7 +140,6 @@ dae_t dae_rows(const dae_t *z, int first, int n)
 {
     int N = z->centres ? z->centres->dim.w : 1;
     dae_t some = { .features = rows(z->features, first, n),
-                   .cells = z->cells,
                    .centres = z->centres ? rows(z->centres, first, n) : NULL,
                    .at = z->at ? rows(z->at, first, n) : NULL,
                    .instances = rows(z->instances, first * N, n * N),
@@ -160,8 +159,8 @@ var_t dae_pool(const scope_t *s, const dae_t *z, int region)
         columns = (int)conf->attention.grid.side[region][0];
         rows = (int)conf->attention.grid.side[region][1];
     }
-    var_t x = region_pool(z->instances, z->cells, z->at, &conf->attention.half, conf->attention.sharpness,
-                          region, columns, rows);
+    var_t x = region_pool(z->instances, z->at, &conf->attention.half, conf->attention.sharpness,
+                          conf->data.size, region, columns, rows);
     return reshape(x, (shape_t){ x->dim.n, 1, 1, x->dim.w * x->dim.c });
 }
 

@@ -16,9 +16,7 @@ dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter)
 {
     const config_t *conf = s->conf;
     scope_t res = scope_in(s, "res"), loc = scope_in(s, "loc");
-    // A 4x4 convolution of stride 2 and padding 1 looks between pixels 2 j and 2 j + 1, the next one at 4 j
-    // + 1.5.
-    dae_t z = { .features = residual(&res, d->fine), .cells = { 1.5, 4 } };
+    dae_t z = { .features = residual(&res, d->fine) };
     z.instances = z.features;
     if (!conf->attention.regions) return z;
     z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, conf->data.size);

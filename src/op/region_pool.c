@@ -8,8 +8,8 @@
 #include "dagan/op.h"
 
 enum { FEATURES, CENTRES };
-enum { SHARPNESS, CELL_FIRST, CELL_STEP }; // y->f
-enum { COLUMNS, ROWS, FIRST };             // y->i, FIRST of the regions
+enum { SHARPNESS };                        // y->f
+enum { IMAGE_SIZE, COLUMNS, ROWS, FIRST }; // y->i, FIRST of the regions
 
 static const double EVERYWHERE[] = { 1e6, 1e6 }; // half-sides of a region that holds any image
 
@@ -66,11 +66,11 @@ static void cut(const node_t *y, const pool_t *k, int region, int part)
     bool has_centres = y->n_in > CENTRES;
     const float *c = has_centres ? y->in[CENTRES]->x + 2 * region : (const float[]){ 0, 0 };
     const double *half = has_centres ? y->half->side[region % y->in[CENTRES]->dim.w] : EVERYWHERE;
-    double first = y->f[CELL_FIRST], step = y->f[CELL_STEP];
+    double step_x = (double)y->i[IMAGE_SIZE] / f.w, step_y = (double)y->i[IMAGE_SIZE] / f.h;
     double x0 = c[0] + half[0] * ((2 * (part % columns) + 1.0) / columns - 1);
     double y0 = c[1] + half[1] * ((2 * (part / columns) + 1.0) / rows - 1);
-    boxcar(k->mx, k->dmx, f.w, first, step, x0, half[0] / columns, y->f[SHARPNESS]);
-    boxcar(k->my, k->dmy, f.h, first, step, y0, half[1] / rows, y->f[SHARPNESS]);
+    boxcar(k->mx, k->dmx, f.w, step_x / 2 - 0.5, step_x, x0, half[0] / columns, y->f[SHARPNESS]);
+    boxcar(k->my, k->dmy, f.h, step_y / 2 - 0.5, step_y, y0, half[1] / rows, y->f[SHARPNESS]);
 }
 
 static void weigh(const node_t *y, const pool_t *k, int region)
@@ -155,12 +155,11 @@ static void backward(node_t *y)
 
 static var_t example(tape_t *t, int i)
 {
-    static const cells_t cells = { 1, 4 };
     static const sides_t same = { 1, { { 3, 3 }, { 3, 3 } } }, each = { 2, { { 4, 3 }, { 6, 5 } } };
     if (i > 4) return NULL;
     var_t features = tape_variable(t, (shape_t){ i > 2 ? 2 : 4, 4, 4, 3 });
-    if (i == 2) return region_pool(features, cells, NULL, NULL, 0.7, CONF_REGION_ALL, 1, 1);
-    return region_pool(features, cells, tape_variable(t, (shape_t){ 2, 1, 2, 2 }), i ? &each : &same, 0.7,
+    if (i == 2) return region_pool(features, NULL, NULL, 0.7, 16, CONF_REGION_ALL, 1, 1);
+    return region_pool(features, tape_variable(t, (shape_t){ 2, 1, 2, 2 }), i ? &each : &same, 0.7, 16,
                        i == 4 ? 1 : CONF_REGION_ALL, 1 + 2 * (i == 1), 1 + (i == 1));
 }
 
@@ -172,7 +171,7 @@ const op_t op_region_pool = { .name = "region_pool",
                               .reads_output = true,
                               .scratch = scratch };
 
-var_t region_pool(var_t features, cells_t cells, var_t centres, const sides_t *half, double sharpness,
+var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
                   int region, int columns, int rows)
 {
     shape_t d = { features->dim.n, 1, 1, columns * rows * features->dim.c };
@@ -183,8 +182,7 @@ var_t region_pool(var_t features, cells_t cells, var_t centres, const sides_t *h
     var_t y = tape_node(features->tape, &op_region_pool, d, centres ? 2 : 1, (var_t[]){ features, centres });
     y->half = half;
     y->f[SHARPNESS] = (float)sharpness;
-    y->f[CELL_FIRST] = (float)cells.first;
-    y->f[CELL_STEP] = (float)cells.step;
+    y->i[IMAGE_SIZE] = image_size;
     y->i[COLUMNS] = columns;
     y->i[ROWS] = rows;
     y->i[FIRST] = region == CONF_REGION_ALL ? 0 : region;

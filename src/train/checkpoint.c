@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 3 }; // of what its configuration and its weights mean
+enum { VERSION = 2 }; // of what its configuration and its weights mean
 // Whatever a file says: the run behind it ends before train.pairs' largest value.
 static const int64_t STEPS_MAX = 1000000000000;
 enum { BATCH_MAX = 1 << 24 };
