@@ -22,6 +22,10 @@ expect "pictures decode" "$PYTHON" tests/check_files.py --png "${pngs[@]}"
 # The sources and two rows of translations, cells of 132 pixels beside a margin of 96.
 "$PYTHON" tests/check_files.py --png "$T/run/samples/progress.png" >"$T/sheet"
 expect "progress.png has a row for each picture" says "$T/sheet" " 628 404$"
+train 2 "$T/wide" --set samples.every=4 --set samples.count=130
+expect "pictures wider than 16384 pixels" status_is 0 $?
+"$PYTHON" tests/check_files.py --png "$T/wide/samples/progress.png" >"$T/sheet"
+expect "and progress.png of them" says "$T/sheet" " 17260 272$"
 cp "$T/run/config.yaml" "$T/config.yaml"
 ranks 2 "$DAGAN" "$T/config.yaml" >"$T/out" 2>&1   # nothing is left to do: it writes its configuration anew
 expect "config.yaml is a configuration" status_is 0 $?

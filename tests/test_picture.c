@@ -154,6 +154,19 @@ TEST(a_picture_written_is_read_back_the_same)
     picture_free(&p);
 }
 
+TEST(only_our_own_pictures_may_be_wider_than_16384)
+{
+    picture_t p, q;
+    picture_init(&p, 2, 16400);
+    assert_int_equal(picture_write(&p, at("wide.png")), 0);
+    assert_int_equal(picture_read(&q, at("wide.png")), -1);
+    EXPECT(strstr(error_text(), "exceeds user limit"));
+    assert_int_equal(picture_read_back(&q, at("wide.png")), 0);
+    EXPECT(q.h == 2 && q.w == 16400);
+    picture_free(&q);
+    picture_free(&p);
+}
+
 // ---- resizing ------------------------------------------------------------------------------------
 
 static picture_t ramp(int h, int w)

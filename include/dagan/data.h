@@ -13,6 +13,8 @@ typedef struct {
 
 // Reads a PNG or JPEG file (told by its content), alpha over white.  0, or -1 after fail().
 int picture_read(picture_t *p, const char *path);
+// The same of a file of picture_write, which may be wider and higher than those of strangers.
+int picture_read_back(picture_t *p, const char *path);
 // Writes a PNG file.  0, or -1 after fail().
 int picture_write(const picture_t *p, const char *path);
 void picture_init(picture_t *p, int h, int w); // white

@@ -21,7 +21,7 @@ void picture_free(picture_t *p)
     *p = (picture_t){ 0 };
 }
 
-int picture_read(picture_t *p, const char *path)
+static int read_up_to(picture_t *p, const char *path, int side_max)
 {
     static const uint8_t png[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' },
                          jpeg[3] = { 0xff, 0xd8, 0xff };
@@ -38,13 +38,23 @@ int picture_read(picture_t *p, const char *path)
     if (got == 0)
         bad = fail("%s: empty file", path);
     else if (!memcmp(head, png, sizeof png))
-        bad = picture_from_png(p, file, path);
+        bad = picture_from_png(p, file, path, side_max);
     else if (!memcmp(head, jpeg, sizeof jpeg))
         bad = picture_from_jpeg(p, file, path);
     else
         bad = fail("%s: neither PNG nor JPEG", path);
     fclose(file);
     return bad;
+}
+
+int picture_read(picture_t *p, const char *path)
+{
+    return read_up_to(p, path, PICTURE_SIDE_MAX);
+}
+
+int picture_read_back(picture_t *p, const char *path)
+{
+    return read_up_to(p, path, PICTURE_OWN_SIDE_MAX);
 }
 
 // The source pixels [first, last] that make output pixel `i` of one axis, `from` pixels long before and

@@ -6,11 +6,12 @@
 
 #include "dagan/data.h"
 
-enum { PICTURE_SIDE_MAX = 16384 };
+// The longest side that is read; of our own pictures it is what libpng writes.
+enum { PICTURE_SIDE_MAX = 16384, PICTURE_OWN_SIDE_MAX = 1000000 };
 
 // Decode from the beginning of `file`; `path` is for messages.  `p` is all zero before, and owns its
 // pixels after 0; after -1 it owns nothing.
-int picture_from_png(picture_t *p, FILE *file, const char *path);
+int picture_from_png(picture_t *p, FILE *file, const char *path, int side_max);
 int picture_from_jpeg(picture_t *p, FILE *file, const char *path);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct {
     png_structp png;
     png_infop info;
     uint8_t *rgba; // (h, w, 4), squeezed to (h, w, 3) at the end
-    int h, w;
+    int h, w, side_max;
     bool done;
     char warned[80], why[160]; // the last warning, which often tells more than the error
     jmp_buf back;
@@ -36,7 +36,7 @@ static void on_warning(png_structp png, png_const_charp why)
 static void read_pixels(coder_t *c, FILE *file)
 {
     png_init_io(c->png, file);
-    png_set_user_limits(c->png, PICTURE_SIDE_MAX, PICTURE_SIDE_MAX);
+    png_set_user_limits(c->png, (png_uint_32)c->side_max, (png_uint_32)c->side_max);
     png_set_chunk_malloc_max(c->png, 8u << 20);
     png_set_chunk_cache_max(c->png, 128);
     png_read_info(c->png, c->info);
@@ -49,7 +49,7 @@ static void read_pixels(coder_t *c, FILE *file)
     png_set_add_alpha(c->png, 0xff, PNG_FILLER_AFTER);
     int passes = png_set_interlace_handling(c->png);
     png_read_update_info(c->png, c->info);
-    size_t stride = 4 * (size_t)c->w; // at most 16384 * 4, and 2^30 for the whole: no overflow
+    size_t stride = 4 * (size_t)c->w; // sides below 2^20, so 2^42 for the whole: no overflow
     if (png_get_rowbytes(c->png, c->info) != stride) png_error(c->png, "unknown pixel layout");
 
     c->rgba = malloc(stride * (size_t)c->h);
@@ -74,9 +74,10 @@ static void squeeze(uint8_t *rgba, size_t n)
     }
 }
 
-int picture_from_png(picture_t *p, FILE *file, const char *path)
+int picture_from_png(picture_t *p, FILE *file, const char *path, int side_max)
 {
     coder_t *c = alloc(1, sizeof *c);
+    c->side_max = side_max;
     if (!setjmp(c->back)) {
         c->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, c, on_error, on_warning);
         c->info = c->png ? png_create_info_struct(c->png) : NULL;

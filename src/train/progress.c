@@ -55,7 +55,7 @@ static int draw(picture_t *sheet, const char *dir, const long *step, int n, int 
     picture_t p;
     for (int row = n; row > 0; row--) {
         snprintf(path, sizeof path, "%s/samples/step-%08ld.png", dir, step[row - 1]);
-        bool fits = picture_read(&p, path) == 0;
+        bool fits = picture_read_back(&p, path) == 0;
         if (row == n) {
             if (!fits) return -1;
             picture_init(sheet, 2 * SAMPLES_GAP + (n + 1) * cell, MARGIN + p.w);
