@@ -89,6 +89,8 @@ samples: {every: 0}
 YAML
 ranks 2 "$DAGAN" "$T/packed.yaml" >"$T/out" 2>&1
 expect "what pack wrote trains" status_is 0 $?
+expect "samples.every 0 leaves no picture" test ! -e "$T/packed/samples/step-00000002.png"
+expect "and the log names none" bash -c "! grep -q ^pictures '$T/packed/log.txt'"
 
 translate() {   # ranks, input, output
     ranks "$1" "$DAGAN" translate "$T/packed/latest.h5" --input "$T/$2" --output "$T/$3" >"$T/out" 2>"$T/err"

@@ -83,7 +83,7 @@ void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status
         rundir_say(r, "stopped after step %ld%s; the same command continues", tr->step, why);
     if (status == EXIT_DONE) {
         rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
-        if (tr->translator.x) rundir_say(r, "pictures  %s/samples/", dir);
+        if (tr->translator.x && tr->conf->samples.every) rundir_say(r, "pictures  %s/samples/", dir);
         rundir_say(r, "numbers   %s/metrics.csv", dir);
         rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
         if (tr->translator.x)

@@ -93,7 +93,7 @@ static int after_step(trainer_t *tr, rundir_t *r, limit_t *limit, mark_t *last, 
     bool is_done = tr->step >= tr->plan.steps, is_end = is_done || tr->stop, is_first = tr->comm->rank == 0;
     // No row for a stop in between: a run that was stopped ends with the rows of one that was not.
     bool is_row = is_due(conf->log.every, tr->step) || is_done;
-    bool is_sample = is_due(conf->samples.every, tr->step) || is_done;
+    bool is_sample = conf->samples.every > 0 && (is_due(conf->samples.every, tr->step) || is_done);
     bool is_best = tr->best && (is_due(conf->checkpoint.best_every, tr->step) || is_done);
     bool is_checkpoint = is_due(conf->checkpoint.every, tr->step) || is_end;
     bool is_check =
