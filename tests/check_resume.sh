@@ -30,6 +30,14 @@ resume() {   # ranks, run to take checkpoint 2 from, name
 resume 2 one 1-2
 resume 4 whole 2-4
 resume 1 four 4-1
+expect "--resume leaves what it continues from in the run directory" same "$T/one/ckpt-00000002.h5" "$T/1-2/ckpt-00000002.h5"
+cp -r "$T/whole" "$T/back"
+file=$T/back/ckpt-00000002.h5
+before=$(stat -c %i "$file")
+train 2 "$T/back" --resume "$file" --set checkpoint.every=100
+expect "--resume of an older file of the run: the same bits" ended "$T/back"
+expect "sets later ones aside at once" test -e "$T/back/ckpt-00000003.h5.aside"
+expect "and does not write that file again" test "$(stat -c %i "$file")" = "$before"
 expect "--resume says where it continues" says "$T/1-2.out" "continuing after step 2"
 expect "metrics.csv holds the steps before as well" steps_are "$T/1-2" "1 2 3 4"
 

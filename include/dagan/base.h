@@ -46,6 +46,11 @@ double now(void);
 // "90", "1:30", "2:00:00" or "1-12:00:00" (a day and a half) in seconds; -1 where the text is none of these.
 double seconds_of(const char *text);
 
+// ---- paths ---------------------------------------------------------------------------------------
+
+// Whether both paths lead to one file that is there.
+bool is_same_file(const char *a, const char *b);
+
 // ---- profile -------------------------------------------------------------------------------------
 
 // One thing that took time.  Texts are borrowed and must outlive the trace.

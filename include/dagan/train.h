@@ -324,6 +324,9 @@ int checkpoint_clean(const char *dir);
 // Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
+// After checkpoint_resume from `path`: makes what was loaded the newest checkpoint of `dir`, so that a
+// rollback and the next start find it there; files of later steps go aside.  As checkpoint_write.
+int checkpoint_adopt(trainer_t *tr, const char *dir, const char *path);
 // What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there
 // is none, or none that can be read.  Collective.
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path);

@@ -14,7 +14,7 @@
 
 #include "checkpoint.h"
 
-enum { PATH_TEXT = 2 * CONF_TEXT_MAX };
+enum { PATH_TEXT = 2 * CONF_TEXT_MAX, NAME_TEXT = 64 };
 
 static int sync_folder(const char *path)
 {
@@ -153,10 +153,15 @@ static int begin_as(trainer_t *tr, const char *dir, const char *name, bool is_la
     return 0;
 }
 
+static void name_of(char name[NAME_TEXT], long step)
+{
+    snprintf(name, NAME_TEXT, "ckpt-%08ld.h5", step);
+}
+
 int checkpoint_begin(trainer_t *tr, const char *dir, bool by_thread)
 {
-    char name[64];
-    snprintf(name, sizeof name, "ckpt-%08ld.h5", tr->step);
+    char name[NAME_TEXT];
+    name_of(name, tr->step);
     return begin_as(tr, dir, name, true, by_thread);
 }
 
@@ -256,6 +261,17 @@ int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *fo
         bad = resume_newest(tr, dir, found);
     if (*found) trainer_reseed(tr);
     return bad ? -1 : 0;
+}
+
+int checkpoint_adopt(trainer_t *tr, const char *dir, const char *path)
+{
+    char name[NAME_TEXT], own[PATH_TEXT];
+    bool is_first = tr->comm->rank == 0, goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE;
+    name_of(name, tr->step);
+    snprintf(own, sizeof own, "%s/%s", dir, name);
+    if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(tr, dir);
+    int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf->checkpoint.keep));
+    return comm_tell(tr->comm, bad, goes_on ? "training goes on: " : "", error_text()) && !goes_on ? -1 : 0;
 }
 
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)

@@ -183,8 +183,12 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
         announce_begin(&r, tr, &limit, machine, found);
     }
     tr->observer = how->observer;
-    // Something to go back to.
-    if (conf->train.nonfinite == NONFINITE_ROLLBACK && !found && checkpoint_write(tr, conf->run.dir)) {
+    // Something to go back to; and who comes after a lost job, without --resume, must find this history.
+    if (how->resume)
+        bad = checkpoint_adopt(tr, conf->run.dir, how->resume);
+    else if (conf->train.nonfinite == NONFINITE_ROLLBACK && !found)
+        bad = checkpoint_write(tr, conf->run.dir);
+    if (bad) {
         status = EXIT_RUN_FAILED;
         goto out;
     }
