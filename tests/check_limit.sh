@@ -52,7 +52,10 @@ PATH=$T/bin:$PATH
 SLURM_JOB_ID=7 limited "$T/squeue" '^time limit in 1?[0-9]s, from squeue$'
 SLURM_JOB_ID=7 SLURM_JOB_END_TIME=$(($(date +%s) + LIMIT)) \
     limited "$T/environment" '^time limit in 1?[0-9]s, from SLURM_JOB_END_TIME$' --set run.time_limit=1:00:00
-SLURM_JOB_ID=7 limited "$T/nearer" '^time limit in 1?[0-9]s, from squeue$' --set run.time_limit=1:00:00
+SLURM_JOB_ID=7 limited "$T/nearer" '^time limit in 1?[0-9]s, from squeue$' --set run.time_limit=1:00:00 \
+    --resume "$T/key/latest.h5"
+expect "--resume would go back once more, and the stop says so" \
+    says "$T/nearer/log.txt" '^stopped after step .*; the same command without --resume continues$'
 
 unlimited() {   # name, pattern
     train 2 "$T/$1" --set train.steps=2

@@ -73,14 +73,15 @@ void announce_begin(rundir_t *r, const trainer_t *tr, const limit_t *l, const ch
     say_limit(r, l);
 }
 
-void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status)
+void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status, bool resumed)
 {
     const char *dir = tr->conf->run.dir;
     char took[TIME_TEXT], why[2 * TIME_TEXT + LIMIT_SOURCE] = " on request";
     if (l->is_near)
         snprintf(why, sizeof why, ", %s before the limit of %s", time_text(took, l->end - now()), l->source);
     if (status == EXIT_REQUEUE)
-        rundir_say(r, "stopped after step %ld%s; the same command continues", tr->step, why);
+        rundir_say(r, "stopped after step %ld%s; the same command%s continues", tr->step, why,
+                   resumed ? " without --resume" : "");
     if (status == EXIT_DONE) {
         rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
         if (tr->translator.x && tr->conf->samples.every) rundir_say(r, "pictures  %s/samples/", dir);

@@ -199,7 +199,7 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
     if (end == 0 && !(kind_of(conf)->steps & STEP_G)) judge_say(tr, say_line, &r);
     status = end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE;
-    if (c->rank == 0) announce_end(&r, tr, &limit, status);
+    if (c->rank == 0) announce_end(&r, tr, &limit, status, how->resume != NULL);
 out:
     rundir_close(&r);
     trainer_free(tr);
