@@ -110,6 +110,7 @@ set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attenti
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
 set_to "model.encoder: found 'vgg'" model.encoder=vgg
 set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0
+set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0 loss.weights.overlap=1
 set_to "loss.weights.label: found 0 for steps on labels alone" model.kind=classifier loss.weights.label=0 labels.mark=all
 set_to "attention.half: found 18 runs of regions with windows of one size, wanted at most 16" attention.mode=crop \
     attention.regions=18 "attention.half=4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8 4 8"

@@ -214,6 +214,8 @@ TEST(a_grown_batch_shrinks_what_is_counted_in_steps_to_as_many_pairs)
     EXPECT_NEAR(rate_at(&c, &p, 1, 0), p.rate_scale / 7, 1e-15);
     p = plan_of(&c, 4);
     EXPECT(p.steps == 20000 && p.label_warmup == 4000 && p.warmup == 100 && p.ema == 0.5);
+    strcpy(c.model.kind, "cyclegan"); // has no steps on labels alone
+    for (int size = 4; size <= 64; size *= 16) assert_int_equal(plan_of(&c, size).label_warmup, 0);
 }
 
 TEST(a_run_that_goes_on_keeps_the_batch_that_it_began_with)

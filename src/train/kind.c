@@ -56,7 +56,8 @@ int kind_check(const config_t *conf)
     if (kind_takes(conf, STEP_G) && !has_loss_in(conf, STEP_G))
         return fail("loss.weights: found 0 for all that a %s learns by, wanted one above 0",
                     conf->model.kind);
-    if (kind_takes(conf, STEP_LABEL) && !has_loss_in(conf, STEP_LABEL))
+    // Other losses of such steps only hold regions in check.
+    if (kind_takes(conf, STEP_LABEL) && conf->loss.weights.label == 0)
         return fail("loss.weights.label: found 0 for steps on labels alone, wanted more");
     if (kind_of(conf)->bit == KIND_CLASSIFIER && conf->attention.grid.given > 1)
         return fail("attention.grid: found %d, wanted one for all regions of a classifier",

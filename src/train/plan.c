@@ -9,13 +9,19 @@ static long steps_of(long pairs, int batch)
     return (pairs + batch - 1) / batch;
 }
 
+// Of a kind that has such steps.
+static long label_warmup(const config_t *conf)
+{
+    return kind_of(conf)->steps & STEP_LABEL ? conf->train.label_warmup : 0;
+}
+
 // The batch grows to `batch`: fewer steps see as many pairs, of the run, of its warm-ups and of the average.
 static void grow(plan_run_t *p, const config_t *conf, int batch)
 {
     double growth = (double)batch / conf->train.batch;
     p->batch = batch;
     p->grown = true;
-    p->label_warmup = steps_of(conf->train.label_warmup * conf->train.batch, batch);
+    p->label_warmup = steps_of(label_warmup(conf) * conf->train.batch, batch);
     p->warmup = steps_of(conf->train.warmup * conf->train.batch, batch);
     p->ema = pow(conf->train.ema, growth);
     p->rate_scale = conf->train.rate_scaling == SCALING_SQRT     ? sqrt(growth)
@@ -29,7 +35,7 @@ int plan_run(plan_run_t *p, const config_t *conf, int rank, int size, begun_t be
     long pairs = conf->train.steps ? conf->train.steps * conf->train.batch : conf->train.pairs,
          least = (long)size * leaf;
     *p = (plan_run_t){ .batch = conf->train.batch,
-                       .label_warmup = conf->train.label_warmup,
+                       .label_warmup = label_warmup(conf),
                        .warmup = conf->train.warmup,
                        .ema = conf->train.ema,
                        .rate_scale = 1 };
