@@ -180,6 +180,15 @@ wrong "has no group 'c' (it holds: a, b)" translate "$T/done/latest.h5" --input 
 wrong "has no split 'dev' (it holds: test, train)" translate "$T/done/latest.h5" --input "$T/good.h5" --split dev \
     --output "$T/y.h5"
 wrong "cannot be created" translate "$T/done/latest.h5" --input "$T/good.h5" --output "$T/none/y.h5"
+read="which is read here, wanted another file"
+wrong "--output: found $T/done/latest.h5, $read" translate "$T/done/latest.h5" --input "$T/good.h5" --output "$T/done/latest.h5"
+ln "$T/good.h5" "$T/other_name.h5"
+wrong "--output: found $T/other_name.h5, $read" translate "$T/done/latest.h5" --input "$T/good.h5" --output "$T/other_name.h5"
+wrong "--output: found $T/done/ckpt-00000001.h5, $read" evaluate "$T/done/latest.h5" --output "$T/done/ckpt-00000001.h5"
+wrong "--arrays: found $T/good.h5, $read" evaluate "$T/done/latest.h5" --arrays "$T/good.h5"
+wrong "--dump-step: found $T/good.h5, $read" "$T/job.yaml" --set run.dir="$T/r6" --dump-step "$T/good.h5"
+wrong "--dump-step: found $T/done/latest.h5, $read" "$T/job.yaml" --set run.dir="$T/done" --dump-step "$T/done/latest.h5"
+wrong "/none/d.h5: cannot be created: No such file" "$T/job.yaml" --set run.dir="$T/r7" --dump-step "$T/none/d.h5"
 wrong "/none/y: No such file" translate "$T/done/latest.h5" --input "$T/good.h5" --output "$T/none/y"
 all_done
 expect "at least 30 mistakes were made" test $n_cases -ge 30

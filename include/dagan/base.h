@@ -50,6 +50,9 @@ double seconds_of(const char *text);
 
 // Whether both paths lead to one file that is there.
 bool is_same_file(const char *a, const char *b);
+// Before the file that `option` names is opened for writing: 0, or -1 after fail() where it is one of n
+// inputs.  Either may be NULL.
+int output_spares(const char *option, const char *output, const char *const input[], int n);
 
 // ---- profile -------------------------------------------------------------------------------------
 

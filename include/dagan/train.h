@@ -302,6 +302,9 @@ void trainer_reseed(trainer_t *tr);
 // Set by signal handlers; ranks agree on it within a step.
 extern volatile int stop_requested;
 
+// Whether --dump-step can write `path`: it is none of what the run reads, `resume` (NULL: none) included.
+// Collective; 0, or -1 after the message was printed.
+int dump_check(const trainer_t *tr, const char *path, const char *resume);
 // Runs one step's mathematics and writes everything about it to an HDF5 file (--dump-step).  Collective.
 int dump_step(trainer_t *tr, const char *path);
 

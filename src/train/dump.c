@@ -3,9 +3,12 @@
 //
 // The step is recomputed leaf by leaf with all wires kept; the update itself is the trainer's own.
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "array.h"
 #include "side.h"
@@ -191,6 +194,21 @@ static void take_gradients(void *arg, const params_t *p)
 {
     float **to = arg;
     memcpy(*to, p->g, p->n * sizeof(float));
+}
+
+int dump_check(const trainer_t *tr, const char *path, const char *resume)
+{
+    const config_t *conf = tr->conf;
+    char latest[2 * CONF_TEXT_MAX];
+    snprintf(latest, sizeof latest, "%s/latest.h5", conf->run.dir);
+    const char *const input[] = { resume, latest, conf->data.source.file, conf->data.target.file,
+                                  conf->checkpoint.classifier };
+    int bad = output_spares("--dump-step", path, input, 5);
+    if (!bad && tr->comm->rank == 0) {
+        int fd = open(path, O_WRONLY | O_CREAT, 0666);
+        bad = fd < 0 || close(fd) ? fail("%s: cannot be created: %s", path, strerror(errno)) : 0;
+    }
+    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
 }
 
 int dump_step(trainer_t *tr, const char *path)

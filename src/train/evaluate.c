@@ -71,13 +71,20 @@ static int open_networks(gathered_t *g)
     return judge_load(&g->judge, &g->judge_model, c, g->judge_path);
 }
 
-static int open_all(gathered_t *g)
+static int check_outputs(const gathered_t *g, const evaluate_t *what)
+{
+    const char *const input[] = { g->path, g->judge_path, where(g, 0)->file, where(g, 1)->file };
+    return output_spares("--output", what->output, input, 4) ||
+           output_spares("--arrays", what->arrays, input, 4);
+}
+
+static int open_all(gathered_t *g, const evaluate_t *what)
 {
     const comm_t *c = g->comm;
     if (checkpoint_config(c, g->path, &g->conf)) return -1;
     if (comm_agree(c, kind_translates(&g->conf, g->path), error_text())) return -1;
     if (g->has_judge && judge_config(c, g->judge_path, &g->judge_conf)) return -1;
-    if (comm_agree(c, name_labels(g), error_text())) return -1;
+    if (comm_agree(c, check_outputs(g, what) || name_labels(g), error_text())) return -1;
     if (open_data(g) || open_networks(g)) return -1;
     for (int d = 0; d < DOMAINS; d++) {
         if (parts_read(&g->train_parts[d], c, where(g, d), "train", g->train[d].n)) return -1;
@@ -236,7 +243,7 @@ int evaluate(const comm_t *c, const evaluate_t *what)
     gathered_t *g = alloc(1, sizeof *g);
     *g = (gathered_t){ .comm = c, .path = what->checkpoint, .judge_path = what->classifier };
     g->has_judge = what->classifier != NULL;
-    int bad = open_all(g);
+    int bad = open_all(g, what);
     if (!bad) {
         figures_t *f = alloc(1, sizeof *f);
         look(g);

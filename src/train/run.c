@@ -172,6 +172,7 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     r.same_kernels = agree_kernels(c);
     if (checkpoint_resume(tr, conf->run.dir, how->resume, &found)) goto out;
     if (how->dump) {
+        if (dump_check(tr, how->dump, how->resume)) goto out;
         status = dump_step(tr, how->dump) ? EXIT_RUN_FAILED : EXIT_DONE;
         goto out;
     }

@@ -50,6 +50,8 @@ static int open_input(job_t *j)
     domain_conf_t where = j->conf.data.source;
     const char *split = find_dataset(w, &where);
     j->is_dataset = has_suffix(where.file, ".h5") || has_suffix(where.file, ".hdf5");
+    const char *const input[] = { w->checkpoint, j->is_dataset ? where.file : NULL };
+    if (comm_agree(j->comm, output_spares("--output", w->output, input, 2), error_text())) return -1;
     if (j->is_dataset) {
         if (dataset_open(&j->set, j->comm, &where, split, j->conf.data.size, NULL, 0)) return -1;
         j->n = j->set.n;
@@ -140,9 +142,7 @@ static int by_text(const void *a, const void *b)
 
 static bool is_input(const job_t *j, size_t i, const char *path)
 {
-    struct stat in, out;
-    return !j->is_dataset && stat(path, &out) == 0 && stat(j->files.item[i].path, &in) == 0 &&
-           in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+    return !j->is_dataset && is_same_file(path, j->files.item[i].path);
 }
 
 // Before anything is computed: no picture may take the place of another or of an input.
