@@ -35,6 +35,12 @@ PY
 train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
 expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
 expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"
+gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
+FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
+    train 2 "$T/lost" "${BEST[@]}" --set train.steps=2 --set checkpoint.every=2 --set checkpoint.on_error=continue
+expect "a best.h5 that cannot be written is told" says "$T/lost.err" "training goes on without a checkpoint: .*/best.h5.tmp"
+expect "and is none" says "$T/lost/log.txt" "^validation KID [^,]+, none kept$"
+expect "so the next one is, whatever its figure" says "$T/lost/log.txt" "at step 2: best.h5$"
 train 2 "$T/bad" "${BEST[@]}" --set data.validation=0
 expect "no validation rows: status 1" status_is 1 $?
 expect "no validation rows: one line" says "$T/bad.err" "^dagan_mpi: data.validation: found 0, wanted at least 16 rows"

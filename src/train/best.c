@@ -103,12 +103,21 @@ static double figure_now(trainer_t *tr)
     return x;
 }
 
-int best_consider(trainer_t *tr, const char *dir, double *figure)
+int best_consider(trainer_t *tr, const char *dir, double *figure, bool *is_best)
 {
+    double before = tr->best_figure;
+    long step_before = tr->best_step;
     *figure = figure_now(tr);
+    *is_best = false;
     // Not finite is never best, and the first figure always is.
     if (!(*figure < tr->best_figure)) return 0;
     tr->best_figure = *figure;
     tr->best_step = tr->step;
-    return checkpoint_write_best(tr, dir);
+    int bad = checkpoint_write_best(tr, dir);
+    *is_best = !bad && tr->saving.is_kept;
+    if (!*is_best) { // the file before is still there, and still the best
+        tr->best_figure = before;
+        tr->best_step = step_before;
+    }
+    return bad;
 }

@@ -12,8 +12,8 @@ enum { BEST_ROWS_MIN = 16, BEST_FID_ROWS_MIN = 2 * CLASSIFIER_FEATURES };
 // or -1 after the message was printed.
 int best_open(trainer_t *tr);
 void best_close(trainer_t *tr);
-// Computes the figure of the present weights; where it is the least so far writes DIR/best.h5.  The weights
-// are settled. Collective; 0, or -1 after the message was printed.
-int best_consider(trainer_t *tr, const char *dir, double *figure);
+// Computes the figure of the present weights; where it is the least so far writes DIR/best.h5, and *is_best
+// tells whether that was kept.  The weights are settled. Collective; 0, or -1 after the message was printed.
+int best_consider(trainer_t *tr, const char *dir, double *figure, bool *is_best);
 
 #endif

@@ -50,11 +50,15 @@ static int end_checkpoint(trainer_t *tr, rundir_t *r, limit_t *limit)
 static int look_for_best(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
     static const char *const name[] = { "", "KID", "Frechet distance" };
+    char best[64] = "none kept";
     double figure;
-    if (end_checkpoint(tr, r, limit) || best_consider(tr, tr->conf->run.dir, &figure)) return -1;
+    bool is_best;
+    if (end_checkpoint(tr, r, limit) || best_consider(tr, tr->conf->run.dir, &figure, &is_best)) return -1;
+    if (isfinite(tr->best_figure))
+        snprintf(best, sizeof best, "best %.5g at step %ld%s", tr->best_figure, tr->best_step,
+                 is_best ? ": best.h5" : "");
     if (tr->comm->rank == 0)
-        rundir_say(r, "validation %s %.5g, best %.5g at step %ld%s", name[tr->conf->checkpoint.best], figure,
-                   tr->best_figure, tr->best_step, tr->best_step == tr->step ? ": best.h5" : "");
+        rundir_say(r, "validation %s %.5g, %s", name[tr->conf->checkpoint.best], figure, best);
     return 0;
 }
 
