@@ -249,6 +249,26 @@ TEST(rollback_reloads_and_goes_on_in_another_order)
     expect_file("ckpt-00000004.h5", true);
 }
 
+// A better figure than the checkpoint's comes just before the fault.
+static void find_best(void *arg, trainer_t *tr)
+{
+    fault_t *f = arg;
+    if (tr->step == 0) conf.checkpoint.best = BEST_KID; // saved, though nothing is looked at
+    if (tr->step == 1) tr->best_figure = 0.5, tr->best_step = 1;
+    if (tr->step == f->step && !f->done) tr->best_figure = 0.25, tr->best_step = f->step;
+    if (tr->step == f->step || f->done) EXPECT(tr->best_figure == 0.25 && tr->best_step == f->step);
+    at_step(f, tr);
+}
+
+TEST(rollback_keeps_the_best_figure_that_best_h5_has)
+{
+    fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
+    configure((char *[]){ (char *)"train.nonfinite=rollback", (char *)"checkpoint.every=1", NULL });
+    expect_status(run(&(observer_t){ .step = find_best, .arg = &f }), EXIT_DONE);
+    EXPECT(f.done);
+    conf.checkpoint.best = BEST_NONE;
+}
+
 TEST(rollback_works_before_the_first_checkpoint_and_has_an_end)
 {
     fault_t f = { .objective = STEP_D, .leaf = 2, .step = 1, .again = true, .value = NAN };

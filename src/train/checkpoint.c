@@ -137,9 +137,9 @@ static void pass_best(pass_t *p, trainer_t *tr)
     if (!p->save && !comm_any(p->comm, array_exists(&p->file, "/state/best"))) return;
     pass_copies(p, "/state/best", &t, x);
     if (p->save || p->bad) return;
-    if (isnan(x[0]) || !(x[1] >= 0 && x[1] <= (double)tr->step)) {
-        p->bad = fail("%s: /state/best: found %g at step %g, wanted a figure of a step up to %ld",
-                      p->file.path, x[0], x[1], tr->step);
+    if (isnan(x[0]) || !(x[1] >= 0 && x[1] <= (double)STEPS_MAX)) { // after a rollback of a later step
+        p->bad = fail("%s: /state/best: found %g at step %g, wanted a figure of a step up to %lld",
+                      p->file.path, x[0], x[1], (long long)STEPS_MAX);
         return;
     }
     tr->best_figure = x[0];

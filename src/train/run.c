@@ -77,13 +77,18 @@ static int checkpoints(trainer_t *tr, rundir_t *r, limit_t *limit, bool is_end)
 // Goes on from the newest checkpoint, with the images in another order.
 static int roll_back(trainer_t *tr, rundir_t *r, limit_t *limit)
 {
-    long rollbacks = tr->rollbacks + 1;
+    long rollbacks = tr->rollbacks + 1, best_step = tr->best_step;
+    double best_figure = tr->best_figure;
     bool found = false;
     if (end_checkpoint(tr, r, limit)) return -1;
     trainer_drop(tr);
     if (checkpoint_resume(tr, tr->conf->run.dir, NULL, &found) || !found) return -1;
     tr->rollbacks = rollbacks;
     trainer_reseed(tr);
+    if (best_figure < tr->best_figure) { // best.h5 stays, of a step that this history may not come to
+        tr->best_figure = best_figure;
+        tr->best_step = best_step;
+    }
     tr->began = now();
     int bad = tr->comm->rank == 0 ? rundir_begin(r, tr) : 0;
     if (tr->comm->rank == 0 && !bad) rundir_say(r, "back to the checkpoint of step %ld", tr->step);
