@@ -114,6 +114,10 @@ TEST(set_overrides_the_file)
     assert_string_equal(c.run.dir, "a=b");
     EXPECT(!parse_with(&c, SHORT, "run.dir=x"));
     assert_string_equal(c.run.dir, "x"); // nothing of a longer value stays behind
+    EXPECT(!parse_with(&c, SHORT, "run.dir=runs/x//"));
+    assert_string_equal(c.run.dir, "runs/x"); // --fresh moves it to runs/x.1
+    EXPECT(!parse_with(&c, SHORT, "run.dir=/"));
+    assert_string_equal(c.run.dir, "/");
 }
 
 TEST(a_length_by_set_displaces_the_other_of_the_file)

@@ -224,9 +224,11 @@ static int check_given(source_t *s)
     return 0;
 }
 
-// runs/faces for configs/faces.yaml
+// runs/faces for configs/faces.yaml; without slashes at its end, as names are made of it: runs/faces.1
 static int name_run(source_t *s)
 {
+    char *given = s->c->run.dir;
+    for (size_t n = strlen(given); n > 1 && given[n - 1] == '/'; n--) given[n - 1] = 0;
     const char *slash = strrchr(s->name, '/'), *base = slash ? slash + 1 : s->name, *dot = strrchr(base, '.');
     bool has_suffix = dot && dot > base && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml"));
     char dir[CONF_TEXT_MAX + 8];
