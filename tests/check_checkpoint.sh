@@ -76,6 +76,13 @@ full_disk() {
         expect "a full disk, $policy: with room again the same bits" same "$T/whole/$END" "$T/small.after/$END"
         rm -r "$T/small.after"
     done
+    head -c 3400K /dev/zero >"$T/small.before/other" # not even room for the layout
+    faulty 0 1 nfs on_small_disk mpirun --quiet -np 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/small" \
+        --set checkpoint.on_error=continue >"$T/nfs.out" 2>"$T/nfs.err"
+    expect "a full disk on which nothing can be reserved: training goes on" says "$T/nfs.out" "^step +4/4"
+    expect "a full disk on which nothing can be reserved: said each time" says "$T/nfs.err" \
+        "training goes on without a checkpoint: .*ckpt-00000003.h5.tmp: .*No space left on device"
+    rm -r "$T/small.after"
     expect "on_error continue: said each time" says "$T/small.err" "training goes on without a checkpoint: .*ckpt-00000003"
 }
 if unshare --map-root-user --mount mount -t tmpfs none "$T/small" 2>/dev/null; then

@@ -1,9 +1,11 @@
 // A library for LD_PRELOAD (tests/check_checkpoint.sh, tests/check_watch.sh) under which one rank's writing
 // of a checkpoint goes wrong.  FAULT_RANK: which rank; FAULT_AT: its how manieth pwrite to a *.h5.tmp; FAULT:
-// what happens to it (and, but for flip and stop, to all later ones): full, short, flip, stop.
+// what happens to it (and, but for flip and stop, to all later ones): full, short, flip, stop.  With FAULT
+// nfs nothing happens to it, but no room can be reserved, as on NFS before 4.2.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,16 @@ static int is_ours(int fd)
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path);
     return rank && wanted && strcmp(rank, wanted) == 0 && n > 7 && memcmp(path + n - 7, ".h5.tmp", 7) == 0;
+}
+
+int fallocate(int fd, int mode, off_t at, off_t n)
+{
+    static int (*real)(int, int, off_t, off_t);
+    const char *fault = getenv("FAULT");
+    if (!real) real = (int (*)(int, int, off_t, off_t))dlsym(RTLD_NEXT, "fallocate");
+    if (!fault || strcmp(fault, "nfs") || !is_ours(fd)) return real(fd, mode, at, n);
+    errno = EOPNOTSUPP;
+    return -1;
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)

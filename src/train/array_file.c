@@ -85,17 +85,27 @@ int array_open_alone(array_file_t *f, const comm_t *c, const char *path)
     return open_by(f, c, path, alone());
 }
 
+// 0, or -1 and errno where there is none.  NFS before 4.2 reserves nothing: zeros take the room there, and
+// only fsync tells whether there was any.
+static int take_room(int fd, off_t bytes)
+{
+    int bad;
+    while ((bad = fallocate(fd, 0, 0, bytes)) && errno == EINTR) continue;
+    if (!bad || (errno != EOPNOTSUPP && errno != ENOSYS)) return bad;
+    while ((errno = posix_fallocate(fd, 0, bytes)) == EINTR) continue;
+    return errno ? -1 : fsync(fd);
+}
+
 // Takes the room that the file needs before HDF5 writes to it.  HDF5 cannot let go of a file that it failed
 // to write: it keeps it half released and crashes on it when the program ends.  So where there is no room,
 // what it still writes goes to memory.
 static int reserve(const array_file_t *f)
 {
     haddr_t end;
-    int *fd = NULL, bad;
+    int *fd = NULL;
     H5_OK(H5Fget_eoa(f->file, &end));
     H5_OK(H5Fget_vfd_handle(f->file, H5P_DEFAULT, (void **)&fd));
-    while ((bad = fallocate(*fd, 0, 0, (off_t)end)) && errno == EINTR) continue;
-    if (!bad || errno == EOPNOTSUPP || errno == ENOSYS) return 0;
+    if (!take_room(*fd, (off_t)end)) return 0;
     int why = errno,
         memory = why == EFBIG ? -1 : memfd_create("no room", MFD_CLOEXEC); // ulimit -f is for both
     CHECK(memory >= 0 && dup2(memory, *fd) >= 0, "%s: cannot be written: %s", f->path, strerror(why));
