@@ -249,6 +249,27 @@ TEST(rollback_reloads_and_goes_on_in_another_order)
     expect_file("ckpt-00000004.h5", true);
 }
 
+// metrics.csv is on a disk that is full when the run goes back.
+static void fill_disk(void *arg, trainer_t *tr)
+{
+    fault_t *f = arg;
+    char path[2 * CONF_TEXT_MAX];
+    snprintf(path, sizeof path, "%s/metrics.csv", conf.run.dir);
+    if (tr->step == f->step && !f->done && comm.rank == 0)
+        assert_int_equal(unlink(path) | symlink("/dev/full", path), 0);
+    at_step(f, tr);
+}
+
+TEST(rollback_goes_on_without_metrics_csv)
+{
+    fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
+    if (access("/dev/full", W_OK)) return;
+    configure((char *[]){ (char *)"train.nonfinite=rollback", NULL });
+    expect_status(run(&(observer_t){ .step = fill_disk, .arg = &f }), EXIT_DONE);
+    expect_said("metrics.csv: No space left on device");
+    expect_file("ckpt-00000004.h5", true);
+}
+
 // A better figure than the checkpoint's comes just before the fault.
 static void find_best(void *arg, trainer_t *tr)
 {

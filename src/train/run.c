@@ -90,9 +90,11 @@ static int roll_back(trainer_t *tr, rundir_t *r, limit_t *limit)
         tr->best_step = best_step;
     }
     tr->began = now();
-    int bad = tr->comm->rank == 0 ? rundir_begin(r, tr) : 0;
-    if (tr->comm->rank == 0 && !bad) rundir_say(r, "back to the checkpoint of step %ld", tr->step);
-    return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+    if (tr->comm->rank == 0) {
+        rundir_rewind(r, tr);
+        rundir_say(r, "back to the checkpoint of step %ld", tr->step);
+    }
+    return 0;
 }
 
 // Everything that may be due after a step.  0, or -1 where the run must end, or go back (tr->wants_rollback).

@@ -150,6 +150,20 @@ static void csv_row(FILE *csv, const metrics_t *m, const double *row)
     fputc('\n', csv);
 }
 
+// Rows that a lost process, or this one, wrote after the last checkpoint go; they will come again.
+static int begin_csv(rundir_t *r, const trainer_t *tr)
+{
+    char path[PATH_TEXT];
+    snprintf(path, sizeof path, "%s/metrics.csv", r->dir);
+    r->csv = fopen(path, "w");
+    if (!r->csv) return fail("%s: %s", path, strerror(errno));
+    const metrics_t *m = &tr->metrics;
+    for (int i = 0; i < m->n_columns; i++) fprintf(r->csv, "%s%s", i ? "," : "", m->name[i]);
+    fputc('\n', r->csv);
+    for (size_t i = 0; i < m->n_rows; i++) csv_row(r->csv, m, m->row + i * (size_t)m->n_columns);
+    return fflush(r->csv) ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
 int rundir_begin(rundir_t *r, const trainer_t *tr)
 {
     char path[PATH_TEXT], *yaml = config_yaml(tr->conf);
@@ -159,18 +173,15 @@ int rundir_begin(rundir_t *r, const trainer_t *tr)
     bool bad = !f || fputs(yaml, f) < 0;
     bad |= f && fclose(f);
     free(yaml);
-    if (bad) return fail("%s: %s", path, strerror(errno));
+    return bad ? fail("%s: %s", path, strerror(errno)) : begin_csv(r, tr);
+}
 
-    // Rows that a lost process wrote after the last checkpoint go; they will come again.
-    snprintf(path, sizeof path, "%s/metrics.csv", r->dir);
-    if (r->csv && fclose(r->csv)) return fail("%s: %s", path, strerror(errno));
-    r->csv = fopen(path, "w");
-    if (!r->csv) return fail("%s: %s", path, strerror(errno));
-    const metrics_t *m = &tr->metrics;
-    for (int i = 0; i < m->n_columns; i++) fprintf(r->csv, "%s%s", i ? "," : "", m->name[i]);
-    fputc('\n', r->csv);
-    for (size_t i = 0; i < m->n_rows; i++) csv_row(r->csv, m, m->row + i * (size_t)m->n_columns);
-    return fflush(r->csv) ? fail("%s: %s", path, strerror(errno)) : 0;
+void rundir_rewind(rundir_t *r, const trainer_t *tr)
+{
+    FILE *csv = r->csv;
+    r->csv = NULL;
+    if (csv && fclose(csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
+    if (begin_csv(r, tr)) tell_lost(r, "metrics.csv", &r->csv_lost);
 }
 
 static void clear_bar(rundir_t *r)
@@ -235,6 +246,7 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
     snprintf(line + at, sizeof line - (size_t)at, "  %6.2f pairs/s  wait %2.0f%%  ETA %s", row[PAIRS], wait,
              time_text(left, eta));
     rundir_say(r, "%s", line);
+    if (!r->csv) return;
     csv_row(r->csv, m, row);
     if (fflush(r->csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
 }

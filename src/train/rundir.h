@@ -28,6 +28,9 @@ void rundir_close(rundir_t *r);
 // config.yaml in force, and metrics.csv with the rows that the checkpoint knows.  Rank 0; 0, or -1 after
 // fail().
 int rundir_begin(rundir_t *r, const trainer_t *tr);
+// After a rollback: metrics.csv with the rows of the checkpoint that was loaded.  Rank 0; a full disk is
+// told.
+void rundir_rewind(rundir_t *r, const trainer_t *tr);
 // One line on stdout and in log.txt.  Rank 0.  A full disk is told on stderr, once for log.txt and once for
 // metrics.csv, and does not end the run: the checkpoints hold the same numbers.
 void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
