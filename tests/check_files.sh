@@ -41,6 +41,12 @@ expect "check says the same of config.yaml" cmp "$T/check" "$T/check2"
 dae=$(sed -nE 's/.*parameters dae ([0-9]+),.*/\1/p' "$T/run/log.txt" | head -1)
 expect "check counts the classes that the data set has" says "$T/check" "^parameters of dae +${dae:-unknown}$"
 expect "and assumes nothing" bash -c "! grep '^counted for' '$T/check'"
+ranks 2 "$DAGAN" check "${SMALL[@]}" --set train.pool=0 >"$T/check2" 2>>"$T/err"
+expect "check counts the image pool: 16 images of floats" "$PYTHON" - "$T/check" "$T/check2" <<'PY'
+import re, sys
+with_pool, without = (float(re.search(r"^checkpoint +([0-9.]+) MiB", open(path).read(), re.M)[1]) for path in sys.argv[1:])
+assert abs(with_pool - without - 16 * 64 * 64 * 3 * 4 / 2**20) < 0.02, (with_pool, without)
+PY
 ranks 2 "$DAGAN" check "${SMALL[@]}" --set data.source.file="$none.h5" >"$T/check2" 2>>"$T/err"
 expect "where there is none, check says what it counts" \
     says "$T/check2" "^counted for +every label with 2 classes: .*none.h5: "

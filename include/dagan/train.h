@@ -197,6 +197,9 @@ typedef struct {
     float *s, *t;              // (samples, depth, image)
 } image_pool_t;
 
+// Images kept for each sample, 0: none.
+int image_pool_depth(const config_t *conf, const plan_run_t *plan);
+
 // Where each training image's regions were last seen: rows of the data set, spread over ranks by blocks.
 typedef struct {
     size_t n;
@@ -209,11 +212,16 @@ typedef struct {
     size_t n_visits, capacity;
 } attention_map_t;
 
-enum { ATTENTION_BLOCK = 1024 }; // rows a checksum covers
+enum {
+    ATTENTION_BLOCK = 1024, // rows a checksum covers
+    ATTENTION_EVERY = 1000  // steps after which visits are sent, if no checkpoint was due
+};
 
 void attention_init(attention_map_t *a, const comm_t *c, size_t n, int regions);
 void attention_free(attention_map_t *a);
 void attention_visit(attention_map_t *a, size_t row, long step, const float *centres);
+// Bytes that the visits of a rank of this plan take at most, in both domains.
+size_t attention_visits_bytes(const config_t *conf, const plan_run_t *plan);
 // Sends the visits to the ranks that hold their rows.  Collective.
 void attention_exchange(attention_map_t *a, const comm_t *c);
 

@@ -19,8 +19,13 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     for (int i = 0; i < 4; i++) tapes += (double)(tape[i]->arena_floats + tape[i]->form_floats);
     int levels = 0;
     for (int l = d->plan.my_leaves; l % 2 == 0; l /= 2) levels++;
+    // Of the image pool, for each pair of the step.
+    double pool = 2.0 * image_pool_depth(conf, &d->plan) * conf->data.size * conf->data.size * 3;
+    bool has_attention = d->g.wires.z.centres != NULL;
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
-    double per_rank = (n * (5 + levels) + n / 2 + tapes) * float_bytes;
+    double per_rank = (n * (5 + levels) + n / 2 + tapes) * float_bytes +
+                      pool * d->plan.my_leaves * conf->train.microbatch * float_bytes +
+                      (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.
     const tape_t *first = d->g.n ? &d->g.tape : &d->label.tape;
     double flops = 3 * (tape_flops(first) + tape_flops(&d->d.tape)) * d->plan.leaves;
@@ -42,7 +47,8 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     printf("work per step          %.2f GFLOP over all ranks, counted as direct convolution\n", flops / 1e9);
     printf("reduced per step       %.2f MiB\n", mib(n * float_bytes));
     printf("checkpoint             %.2f MiB and 8 + %d bytes per image\n",
-           mib((3 * n + (double)f->n) * float_bytes), d->g.wires.z.centres ? 8 * conf->attention.regions : 0);
+           mib((3 * n + (double)f->n + pool * d->plan.batch) * float_bytes),
+           has_attention ? 8 * conf->attention.regions : 0);
     printf("run directory          %s\n", conf->run.dir);
 }
 

@@ -48,6 +48,13 @@ void attention_visit(attention_map_t *a, size_t row, long step, const float *cen
     memcpy(v->centres, centres, (size_t)a->regions * 2 * sizeof(float));
 }
 
+size_t attention_visits_bytes(const config_t *conf, const plan_run_t *plan)
+{
+    long steps = conf->checkpoint.every < ATTENTION_EVERY ? conf->checkpoint.every : ATTENTION_EVERY;
+    if (steps > plan->steps) steps = plan->steps;
+    return (size_t)steps * (size_t)(plan->my_leaves * conf->train.microbatch) * 2 * sizeof(struct visit);
+}
+
 static int owner(const attention_map_t *a, const comm_t *c, int64_t row)
 {
     size_t blocks = (a->n + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;

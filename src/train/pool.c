@@ -9,6 +9,11 @@
 
 #include "pool.h"
 
+int image_pool_depth(const config_t *conf, const plan_run_t *plan)
+{
+    return (conf->train.pool + plan->batch - 1) / plan->batch;
+}
+
 void image_pool_init(image_pool_t *p, const config_t *conf, const plan_run_t *plan)
 {
     int side = conf->data.size;
@@ -16,7 +21,7 @@ void image_pool_init(image_pool_t *p, const config_t *conf, const plan_run_t *pl
                          .first = plan->first_leaf * conf->train.microbatch,
                          .image = (size_t)side * (size_t)side * 3 };
     if (!conf->train.pool) return;
-    p->depth = (conf->train.pool + plan->batch - 1) / plan->batch;
+    p->depth = image_pool_depth(conf, plan);
     p->s = alloc((size_t)p->samples * (size_t)p->depth * p->image, sizeof(float));
     p->t = alloc((size_t)p->samples * (size_t)p->depth * p->image, sizeof(float));
 }

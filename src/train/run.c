@@ -9,8 +9,6 @@
 #include "desync.h"
 #include "pace.h"
 
-enum { ATTENTION_EVERY = 1000 }; // steps: visits are kept until then, half a KiB each
-
 // A second SIGINT ends at once; the first signals only ask.
 static void on_signal(int signal_number)
 {
