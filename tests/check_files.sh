@@ -84,6 +84,18 @@ for np in 1 3; do
         --output "$T/source$np.h5" >"$T/out" 2>&1
     expect "pack on $np ranks writes the same" same "$T/source.h5" "$T/source$np.h5"
 done
+mkdir "$T/small"
+if unshare --map-root-user --mount mount -t tmpfs none "$T/small" 2>/dev/null; then
+    unshare --map-root-user --mount bash -c 'mount -t tmpfs -o size=16k none "$0" && { "$@"; status=$?; }
+        ls "$0" >"$0.left" && exit $status' "$T/small" mpirun --quiet -np 2 "$DAGAN" pack "$T/pictures/source" --group source \
+        --size 128 --output "$T/small/full.h5" >"$T/out" 2>"$T/pack.err"
+    expect "pack on a full disk: status 2" status_is 2 $?
+    expect "pack on a full disk: HDF5 keeps quiet" bash -c "! grep -q HDF5 '$T/pack.err'"
+    expect "pack on a full disk: said" says "$T/pack.err" "^pack_write.c:[0-9]+: H5"
+    expect "pack on a full disk leaves nothing" is_quiet "$T/small.left"
+else
+    echo "skipped: pack on a full disk (no user namespaces here)"
+fi
 cat >"$T/packed.yaml" <<YAML
 run: {dir: $T/packed}
 data: {source: {file: $T/source.h5, group: source}, target: {file: $T/target.h5, group: target}}

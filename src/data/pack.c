@@ -170,6 +170,26 @@ static void report(const pack_t *p, const char *group, const kept_t *k, const fi
     fflush(stdout);
 }
 
+// What a rank that dies while it writes must not leave behind, and how it then goes on to die.
+static const char *half_written;
+static void (*die_further)(int status);
+
+static void unlink_and_die(int status)
+{
+    unlink(half_written); // by another rank it may be gone already
+    if (die_further) die_further(status);
+}
+
+static void write_or_die(const comm_t *c, const char *tmp, const char *group, const char *source,
+                         const kept_t *k, const table_t *t)
+{
+    half_written = tmp;
+    die_further = die_hook;
+    die_hook = unlink_and_die;
+    pack_write(c, tmp, group, source, k, t);
+    die_hook = die_further;
+}
+
 // Decodes, counts and writes `tmp`.  Collective.
 static int make(const comm_t *c, const pack_t *p, const char *tmp, const char *group, const files_t *f,
                 const table_t *t)
@@ -185,7 +205,7 @@ static int make(const comm_t *c, const pack_t *p, const char *tmp, const char *g
         char source[CONF_TEXT_MAX];
         snprintf(source, sizeof source, "packed by dagan_mpi %s from %s%s", DAGAN_VERSION, p->inputs[0],
                  p->n_inputs > 1 ? " and others" : "");
-        pack_write(c, tmp, group, source, &k, t);
+        write_or_die(c, tmp, group, source, &k, t);
         bad = comm_agree(c, c->rank == 0 ? commit(tmp, p->output) : 0, error_text());
     }
     if (!bad && c->rank == 0) report(p, group, &k, f);

@@ -127,6 +127,7 @@ static void write_domain(hid_t domain, const char *group, const char *source)
 void pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
                 const table_t *t)
 {
+    H5_OK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL)); // our one line says it
     hid_t access = (hid_t)H5_OK(H5Pcreate(H5P_FILE_ACCESS)), links = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
     H5_OK(H5Pset_fapl_mpio(access, c->all, MPI_INFO_NULL));
     H5_OK(H5Pset_create_intermediate_group(links, 1));
