@@ -152,6 +152,7 @@ data "last dimension is 64, wanted 3" planar_images
 data "images are 32x32, data.size is 64" small_images
 data "has no rows" no_rows
 data "has 3 images, wanted at least train.batch, 4" few_rows
+set_to "has 0 images beside data.validation, wanted at least train.batch, 4" data.validation=100
 data "cannot be read (damaged file?)" damaged
 data "killer.h5: is damaged: HDF5 fails on it (signal 11)" killer
 data "/b/train/images is a link to another file" elsewhere

@@ -39,11 +39,12 @@ static int open_data(trainer_t *tr)
     int bad = dataset_same_classes(&tr->source, &tr->target);
     memcpy(tr->model.n_classes, tr->source.n_classes, sizeof tr->model.n_classes);
     const dataset_t *sets[] = { &tr->source, &tr->target };
-    for (int i = 0; i < 2 && !bad; i++)
-        if (sets[i]->n < (size_t)tr->plan.batch + sets[i]->held_out)
-            bad = fail("%s: has %zu images%s, wanted at least train.batch, %d", sets[i]->name,
-                       sets[i]->n - sets[i]->held_out, sets[i]->held_out ? " beside data.validation" : "",
-                       tr->plan.batch);
+    for (int i = 0; i < 2 && !bad; i++) {
+        size_t held_out = sets[i]->held_out, left = sets[i]->n > held_out ? sets[i]->n - held_out : 0;
+        if (left < (size_t)tr->plan.batch)
+            bad = fail("%s: has %zu images%s, wanted at least train.batch, %d", sets[i]->name, left,
+                       held_out ? " beside data.validation" : "", tr->plan.batch);
+    }
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
