@@ -165,6 +165,8 @@ data "attribute 'classes' is not a list of strings" number_classes
 data "wanted integers (int16)" text_labels
 data "has 3 classes" three_classes
 data "class 0 is 'yes', in $T/good.h5:/a/train it is 'no'" other_classes
+set_to "/b/test/labels/mark: class 0 is 'yes', in $T/good.h5:/a/train it is 'no'" model.kind=classifier \
+    "data.target.file=$T/other_test_classes.h5"
 
 # ---- checkpoints -----------------------------------------------------------------------------------
 wrong "none.h5: cannot be read: No such file" "$T/job.yaml" --resume "$T/none.h5" --set run.dir="$T/r1"

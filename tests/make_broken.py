@@ -82,6 +82,14 @@ data_set("three_classes", marks(good, ("no", "yes", "both")))
 data_set("other_classes", marks(good, ("yes", "no")))
 
 
+def other_test_classes(f, _):
+    del f["b/test/labels/mark"]
+    labels(f["b/test"], np.arange(TEST_ROWS) % 2, ("yes", "no"))
+
+
+data_set("other_test_classes", other_test_classes)
+
+
 def numbers_as_classes(_, g):
     g["labels/mark"].attrs["classes"] = [1, 2]
 

@@ -27,16 +27,16 @@ static int open_data(trainer_t *tr)
     if (dataset_open(&tr->target, c, &conf->data.target, "train", size, conf->labels, n)) return -1;
     dataset_t *train[] = { &tr->source, &tr->target }, *test[] = { &tr->source_test, &tr->target_test };
     const domain_conf_t *where[] = { &conf->data.source, &conf->data.target };
+    bool is_told = !(kind_of(conf)->steps & STEP_G); // a classifier is judged by the labels of test images
     for (int i = 0; i < 2; i++) {
         tr->shown[i] = train[i];
         if (!dataset_has(c, where[i], "test")) continue;
-        bool is_told =
-            !(kind_of(conf)->steps & STEP_G); // a classifier is judged by the labels of test images
         if (dataset_open(test[i], c, where[i], "test", size, conf->labels, is_told ? n : 0)) return -1;
         tr->shown[i] = test[i];
     }
     tr->source.held_out = tr->target.held_out = (size_t)conf->data.validation;
     int bad = dataset_same_classes(&tr->source, &tr->target);
+    for (int i = 0; i < 2 && !bad && is_told; i++) bad = dataset_same_classes(&tr->source, tr->shown[i]);
     memcpy(tr->model.n_classes, tr->source.n_classes, sizeof tr->model.n_classes);
     const dataset_t *sets[] = { &tr->source, &tr->target };
     for (int i = 0; i < 2 && !bad; i++) {
