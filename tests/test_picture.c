@@ -135,6 +135,73 @@ TEST(every_kind_of_jpeg_becomes_rgb)
         }
 }
 
+// ---- orientation ---------------------------------------------------------------------------------
+
+static char bytes[1 << 16];
+
+// A JPEG whose EXIF tells `orientation` as its second entry, in either byte order.
+static void write_photo(const char *path, int orientation, bool is_big)
+{
+    static const char little[] = "\xff\xe1\0\x2a"
+                                 "Exif\0\0"
+                                 "II*\0\x08\0\0\0"
+                                 "\x02\0"
+                                 "\x00\x01\x04\0\x01\0\0\0\x0d\0\0\0"
+                                 "\x12\x01\x03\0\x01\0\0\0";
+    static const char big[] = "\xff\xe1\0\x2a"
+                              "Exif\0\0"
+                              "MM\0*\0\0\0\x08"
+                              "\0\x02"
+                              "\x01\x00\0\x04\0\0\0\x01\0\0\0\x0d"
+                              "\x01\x12\0\x03\0\0\0\x01";
+    write_jpeg(path, 3, false);
+    size_t n = read_bytes(path, bytes, sizeof bytes), head = sizeof little - 1;
+    memmove(bytes + 2 + head + 4, bytes + 2, n - 2);
+    memcpy(bytes + 2, is_big ? big : little, head);
+    memset(bytes + 2 + head, 0, 4);
+    bytes[2 + head + is_big] = (char)orientation;
+    write_bytes(path, bytes, n + head + 4);
+}
+
+// Row and column of the stored picture that are seen at (y, x).
+static void stored_at(int orientation, int y, int x, int *row, int *column)
+{
+    const int where[9][2] = {
+        { 0 },    { y, x },         { y, W - 1 - x },         { H - 1 - y, W - 1 - x }, { H - 1 - y, x },
+        { x, y }, { H - 1 - x, y }, { H - 1 - x, W - 1 - y }, { x, W - 1 - y }
+    };
+    *row = where[orientation][0];
+    *column = where[orientation][1];
+}
+
+static void expect_turned(int orientation, int wanted)
+{
+    picture_t stored, seen;
+    write_jpeg(at("stored.jpg"), 3, false);
+    assert_int_equal(picture_read(&stored, at("stored.jpg")), 0);
+    for (int is_big = 0; is_big < 2; is_big++) {
+        write_photo(at("photo.jpg"), orientation, is_big);
+        if (picture_read(&seen, at("photo.jpg"))) fail_msg("%s", error_text());
+        assert_int_equal(seen.h, wanted < 5 ? H : W);
+        assert_int_equal(seen.w, wanted < 5 ? W : H);
+        for (int y = 0; y < seen.h; y++)
+            for (int x = 0; x < seen.w; x++) {
+                int row, column;
+                stored_at(wanted, y, x, &row, &column);
+                assert_memory_equal(seen.rgb + 3 * (y * seen.w + x), stored.rgb + 3 * (row * W + column), 3);
+            }
+        picture_free(&seen);
+    }
+    picture_free(&stored);
+}
+
+TEST(photos_are_turned_as_their_exif_says)
+{
+    for (int orientation = 1; orientation <= 8; orientation++) expect_turned(orientation, orientation);
+    expect_turned(0, 1);
+    expect_turned(9, 1);
+}
+
 TEST(a_picture_written_is_read_back_the_same)
 {
     picture_t p, q;
@@ -225,8 +292,6 @@ TEST(shrinking_takes_area_means_and_growing_interpolates)
 
 // ---- damage --------------------------------------------------------------------------------------
 
-static char bytes[1 << 16];
-
 static void expect_bad(const char *path, const char *why)
 {
     picture_t p;
@@ -265,6 +330,8 @@ static void flip_bits(const char *path)
 
 TEST(damaged_files_are_refused)
 {
+    write_photo(at("whole"), 6, true);
+    flip_bits(at("whole"));
     write_png(at("whole"), PNG_COLOR_TYPE_RGB_ALPHA, 16, PNG_INTERLACE_ADAM7);
     expect_each_cut_refused(at("whole"));
     flip_bits(at("whole"));

@@ -11,7 +11,8 @@ typedef struct {
     uint8_t *rgb; // (h, w, 3), owned
 } picture_t;
 
-// Reads a PNG or JPEG file (told by its content), alpha over white.  0, or -1 after fail().
+// Reads a PNG or JPEG file (told by its content), alpha over white, a photo upright as its EXIF tells.  0, or
+// -1 after fail().
 int picture_read(picture_t *p, const char *path);
 // The same of a file of picture_write, which may be wider and higher than those of strangers.
 int picture_read_back(picture_t *p, const char *path);

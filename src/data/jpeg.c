@@ -12,11 +12,14 @@
 // A hostile progressive file of some kilobytes may ask for thousands of passes over all pixels.
 enum { SCANS_MAX = 500 };
 
+enum { EXIF_MARKER = JPEG_APP0 + 1, EXIF_BYTES = 0xffff };
+
 typedef struct {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_error_mgr error;
     struct jpeg_progress_mgr progress;
     uint8_t *rgb, *cmyk; // (h, w, 3) and one row (w, 4)
+    int orientation;     // of EXIF
     bool done;
     char why[JMSG_LENGTH_MAX];
     jmp_buf back;
@@ -60,7 +63,11 @@ static void read_pixels(decoder_t *d, FILE *file)
 {
     struct jpeg_decompress_struct *j = &d->jpeg;
     jpeg_stdio_src(j, file);
+    jpeg_save_markers(j, EXIF_MARKER, EXIF_BYTES);
     jpeg_read_header(j, TRUE);
+    d->orientation = 1;
+    for (jpeg_saved_marker_ptr m = j->marker_list; m && d->orientation == 1; m = m->next)
+        d->orientation = exif_orientation(m->data, m->data_length);
     if (j->image_width > PICTURE_SIDE_MAX || j->image_height > PICTURE_SIDE_MAX)
         leave(d, "sides are limited to 16384 pixels");
     bool cmyk = j->jpeg_color_space == JCS_CMYK || j->jpeg_color_space == JCS_YCCK;
@@ -98,7 +105,10 @@ int picture_from_jpeg(picture_t *p, FILE *file, const char *path)
     }
     jpeg_destroy_decompress(&d->jpeg);
     int bad = d->done ? 0 : fail("%s: damaged JPEG: %s", path, d->why);
-    if (bad) free(d->rgb);
+    if (bad)
+        free(d->rgb);
+    else
+        picture_turn(p, d->orientation);
     free(d->cmyk);
     free(d);
     return bad;

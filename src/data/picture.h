@@ -14,4 +14,9 @@ enum { PICTURE_SIDE_MAX = 16384, PICTURE_OWN_SIDE_MAX = 1000000 };
 int picture_from_png(picture_t *p, FILE *file, const char *path, int side_max);
 int picture_from_jpeg(picture_t *p, FILE *file, const char *path);
 
+// 1 to 8, from the n bytes of a JPEG's APP1 marker; 1 where they tell none.
+int exif_orientation(const uint8_t *app1, size_t n);
+// Turns a picture of that orientation upright.
+void picture_turn(picture_t *p, int orientation);
+
 #endif

@@ -51,8 +51,11 @@ png("grey1.png", 0, 1, b"\xa0", (b"tRNS", b"\0\1"))
 png("palette.png", 3, 2, b"\x1b", (b"PLTE", bytes(range(12))), (b"tRNS", b"\0\x80"))
 png("grey_alpha.png", 4, 8, bytes(range(8)))
 rgb = Image.fromarray((np.arange(17 * 9 * 3) % 251).reshape(17, 9, 3).astype(np.uint8))
+turned = Image.Exif()
+turned[0x112] = 6
 for name, picture, options in (
     ("base.jpg", rgb, {}),
+    ("photo.jpg", rgb, {"exif": turned}),
     ("progressive.jpg", rgb, {"progressive": True}),
     ("grey.jpg", rgb.convert("L"), {}),
     ("cmyk.jpg", rgb.convert("CMYK"), {}),
