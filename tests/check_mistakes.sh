@@ -188,6 +188,7 @@ wrong "--output: found $T/done/latest.h5, $read" translate "$T/done/latest.h5" -
 ln "$T/good.h5" "$T/other_name.h5"
 wrong "--output: found $T/other_name.h5, $read" translate "$T/done/latest.h5" --input "$T/good.h5" --output "$T/other_name.h5"
 wrong "--output: found $T/done/ckpt-00000001.h5, $read" evaluate "$T/done/latest.h5" --output "$T/done/ckpt-00000001.h5"
+wrong "--arrays: found $T/one, which --output names" evaluate "$T/done/latest.h5" --output "$T/one" --arrays "$T/one"
 wrong "--arrays: found $T/good.h5, $read" evaluate "$T/done/latest.h5" --arrays "$T/good.h5"
 wrong "--dump-step: found $T/good.h5, $read" "$T/job.yaml" --set run.dir="$T/r6" --dump-step "$T/good.h5"
 wrong "--dump-step: found $T/done/latest.h5, $read" "$T/job.yaml" --set run.dir="$T/done" --dump-step "$T/done/latest.h5"

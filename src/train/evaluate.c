@@ -74,6 +74,8 @@ static int open_networks(gathered_t *g)
 static int check_outputs(const gathered_t *g, const evaluate_t *what)
 {
     const char *const input[] = { g->path, g->judge_path, where(g, 0)->file, where(g, 1)->file };
+    if (what->output && what->arrays && strcmp(what->output, what->arrays) == 0)
+        return fail("--arrays: found %s, which --output names, wanted another file", what->arrays);
     return output_spares("--output", what->output, input, 4) ||
            output_spares("--arrays", what->arrays, input, 4);
 }

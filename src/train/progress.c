@@ -1,7 +1,7 @@
 // samples/progress.png, a contact sheet that grows: on top the sources, below them what each had become when
 // a picture was drawn, the step beside it.  It is put together from samples/step-*.png, so it needs no memory
-// of its own and is right after any restart.  Of more than ROWS_MAX pictures it shows an even choice with the
-// first and last.
+// of its own and is right after any restart.  Of more pictures than ROWS_MAX, or than HEIGHT_MAX pixels hold,
+// it shows an even choice with the first and last.
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 
 enum {
     ROWS_MAX = 24,
+    HEIGHT_MAX = 16384,
     DIGITS = 8,
     DIGIT_SCALE = 3,
     MARGIN = 4 * DIGITS * DIGIT_SCALE,
@@ -79,7 +80,9 @@ int progress_write(const char *dir, int size, long step)
     if (n < 0) return fail("%s: %s", path, strerror(errno));
     int until = 0; // a run that went back to an older checkpoint left pictures of later steps
     while (until < n && step_of(entry[until]->d_name) <= step) until++;
-    int rows = until < ROWS_MAX ? until : ROWS_MAX;
+    int most = HEIGHT_MAX / samples_cell(size) - 1; // the sources take a row
+    if (most > ROWS_MAX) most = ROWS_MAX;
+    int rows = until < most ? until : most;
     for (int r = 0; r < rows; r++) {
         int i = rows > 1 ? (int)((long)r * (until - 1) / (rows - 1)) : 0;
         chosen[r] = step_of(entry[i]->d_name);
