@@ -280,10 +280,11 @@ golden:
 
 SIZE   ?= 64
 COUNT  ?= 2000
-OUTPUT ?= data/faces.h5
-data: data/node_modules/.package-lock.json
+OUTPUT ?= data/faces$(if $(filter-out 64-2000,$(SIZE)-$(COUNT)),-$(SIZE)-$(COUNT)).h5
+data: data/node_modules/.package-lock.json # in a file of its own where it is of another size
 	node data/make_faces.mjs --size $(SIZE) --count $(COUNT) --output $(OUTPUT)
 data/node_modules/.package-lock.json: data/package-lock.json
+	@command -v npm >/dev/null || { echo 'please install node and npm'; exit 1; }
 	cd data && npm ci --no-audit --no-fund
 
 clean:

@@ -15,6 +15,7 @@ train 1 "$T/one" "${BEST[@]}"
 expect "a run with validation rows" status_is 0 $?
 expect "leaves stderr empty" is_quiet "$T/one.err"
 says "$T/one/log.txt" "validation KID .* at step [1-4]: best.h5$" || not_ok "the log tells the best step"
+says "$T/one/log.txt" "^best +$T/one/best.h5, of step [1-4]$" || not_ok "and so does its end"
 train 2 "$T/two" "${BEST[@]}" --set train.steps=2
 train 2 "$T/two" "${BEST[@]}"
 expect "stopped, resumed, on 2 ranks: the same best.h5, in bits" same "$T/one/best.h5" "$T/two/best.h5"

@@ -22,6 +22,26 @@ expect "pictures decode" "$PYTHON" tests/check_files.py --png "${pngs[@]}"
 # The sources and two rows of translations, cells of 132 pixels beside a margin of 96.
 "$PYTHON" tests/check_files.py --png "$T/run/samples/progress.png" >"$T/sheet"
 expect "progress.png has a row for each picture" says "$T/sheet" " 628 404$"
+expect "on a terminal a bar shows step, time left and losses" "$PYTHON" - "$DAGAN" "${SMALL[@]}" --set train.steps=30 \
+    --set log.every=1000 --set checkpoint.every=1000 --set run.dir="$T/bar" <<'PY'
+import os, pty, re, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp("bash", ["bash", "-c", '"$@"; exit', "bash"] + sys.argv[1:])   # as from a person's shell
+out = b""
+while True:
+    try:
+        part = os.read(fd, 4096)
+    except OSError:   # its other end is closed
+        break
+    if not part:
+        break
+    out += part
+assert os.waitpid(pid, 0)[1] == 0, out
+bars = re.findall(rb"\r\x1b\[K(\[[#.]{20}\] step \d+/30  ETA \w+  cst \d\.\d\d  d1 [^\r]*)", out)
+assert len(bars) > 2 and all(len(b) < 80 for b in bars), out
+PY
+expect "a file shows none" bash -c "! grep -q '\[[#.]*\] step' '$T/run.out'"
 train 2 "$T/wide" --set samples.every=4 --set samples.count=130
 expect "pictures wider than 16384 pixels" status_is 0 $?
 "$PYTHON" tests/check_files.py --png "$T/wide/samples/progress.png" >"$T/sheet"

@@ -336,8 +336,9 @@ static herr_t check_case(hid_t group, const char *name, const H5L_info_t *info, 
     return 0;
 }
 
-static void all_cases(void)
+static void all_cases(int unused)
 {
+    (void)unused;
     int n_cases = 0;
     open_file();
     H5_OK(H5Literate_by_name(file, "/cases", H5_INDEX_NAME, H5_ITER_INC, NULL, check_case, &n_cases,
@@ -347,28 +348,32 @@ static void all_cases(void)
 
 // ---- the tests -------------------------------------------------------------------------------------
 
+// With the plain loops, then with each instruction set of the machine.
+static void with_all_kernels(void (*run)(int), int pairs)
+{
+    const kernels_t *best = kernel;
+    for (int set = -1; set < n_kernel_sets; set++) {
+        op_plain = set < 0;
+        kernel = set < 0 ? best : kernel_sets[set];
+        run(pairs);
+    }
+    kernel = best;
+    op_plain = false;
+}
+
 TEST(ten_steps_over_leaves_of_one_pair_are_those_of_the_reference)
 {
-    for (int plain = 0; plain < 2; plain++) {
-        op_plain = plain;
-        ten_steps(1);
-    }
+    with_all_kernels(ten_steps, 1);
 }
 
 TEST(ten_steps_over_one_leaf_of_four_pairs_are_those_of_the_reference)
 {
-    for (int plain = 0; plain < 2; plain++) {
-        op_plain = plain;
-        ten_steps(4);
-    }
+    with_all_kernels(ten_steps, 4);
 }
 
 TEST(other_losses_masks_and_norms_are_those_of_the_reference)
 {
-    for (int plain = 0; plain < 2; plain++) {
-        op_plain = plain;
-        all_cases();
-    }
+    with_all_kernels(all_cases, 0);
     H5Fclose(file);
     print_message(
         "worst: loss %.1e, wires %.1e, gradients %.1e (norms with fast kernels %.1e), after one step %.1e, "

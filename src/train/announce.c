@@ -87,7 +87,13 @@ void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status
         if (tr->translator.x && tr->conf->samples.every) rundir_say(r, "pictures  %s/samples/", dir);
         rundir_say(r, "numbers   %s/metrics.csv", dir);
         rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
-        if (tr->translator.x)
+        if (isfinite(tr->best_figure)) rundir_say(r, "best      %s/best.h5, of step %ld", dir, tr->best_step);
+        if (tr->conf->log.profile) rundir_say(r, "profile   %s/trace.json, for ui.perfetto.dev", dir);
+        if (tr->translator.x) {
             rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
+            rundir_say(r, "          python3 analysis/report.py %s", dir);
+        } else {
+            rundir_say(r, "next      dagan_mpi evaluate RUN/latest.h5 --classifier %s/latest.h5", dir);
+        }
     }
 }

@@ -84,6 +84,7 @@ static int open_all(gathered_t *g, const evaluate_t *what)
 {
     const comm_t *c = g->comm;
     if (checkpoint_config(c, g->path, &g->conf)) return -1;
+    g->ranks.timeout = g->conf.comm.timeout;
     if (comm_agree(c, kind_translates(&g->conf, g->path), error_text())) return -1;
     if (g->has_judge && judge_config(c, g->judge_path, &g->judge_conf)) return -1;
     if (comm_agree(c, check_outputs(g, what) || name_labels(g), error_text())) return -1;
@@ -243,7 +244,9 @@ static int write_arrays(const char *path, const gathered_t *g)
 int evaluate(const comm_t *c, const evaluate_t *what)
 {
     gathered_t *g = alloc(1, sizeof *g);
-    *g = (gathered_t){ .comm = c, .path = what->checkpoint, .judge_path = what->classifier };
+    *g = (gathered_t){
+        .comm = &g->ranks, .ranks = *c, .path = what->checkpoint, .judge_path = what->classifier
+    };
     g->has_judge = what->classifier != NULL;
     int bad = open_all(g, what);
     if (!bad) {

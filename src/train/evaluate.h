@@ -58,6 +58,7 @@ typedef struct {
 // Everything that figures are made of.  Images are this rank's shares, all else is complete on every rank.
 typedef struct {
     const comm_t *comm;
+    comm_t ranks; // *comm: with the configuration's comm.timeout
     const char *path, *judge_path;
     long step; // of the checkpoint
     config_t conf, judge_conf;

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_TEXT = 2 * CONF_TEXT_MAX, BAR = 30 };
+enum { PATH_TEXT = 2 * CONF_TEXT_MAX, BAR = 20, BAR_LINE = 80 };
 
 static int make_folders(const char *path)
 {
@@ -233,18 +233,16 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
     const double *row = m->row + (m->n_rows - 1) * (size_t)m->n_columns;
     char line[1024], left[TIME_TEXT];
     int at = snprintf(line, sizeof line, "step %6.0f/%ld", row[0], tr->plan.steps);
-    double step_seconds = 0;
     for (int i = 0; i < m->n_columns && at < (int)sizeof line - 64; i++) {
         if (strncmp(m->name[i], "loss_", 5) == 0 && is_running(tr, m->name[i] + 5))
             at += snprintf(line + at, sizeof line - (size_t)at, "  %s %7.4f", m->name[i] + 5, row[i]);
         if (strcmp(m->name[i], "label_accuracy") == 0 && !isnan(row[i]))
             at += snprintf(line + at, sizeof line - (size_t)at, "  right %3.0f%%", 100 * row[i]);
-        if (strcmp(m->name[i], "pairs_per_s") == 0 && row[i] > 0) step_seconds = tr->plan.batch / row[i];
     }
     enum { PAIRS = 3, WAIT_DATA, WAIT_COMM }; // the columns of metrics.csv that name_metrics() puts first
-    double wait = step_seconds > 0 ? 100 * (row[WAIT_DATA] + row[WAIT_COMM]) / step_seconds : 0;
-    snprintf(line + at, sizeof line - (size_t)at, "  %6.2f pairs/s  wait %2.0f%%  ETA %s", row[PAIRS], wait,
-             time_text(left, eta));
+    snprintf(line + at, sizeof line - (size_t)at,
+             "  %6.2f pairs/s  a step waits %.4f s for data, %.4f s for ranks  ETA %s", row[PAIRS],
+             row[WAIT_DATA], row[WAIT_COMM], time_text(left, eta));
     rundir_say(r, "%s", line);
     if (!r->csv) return;
     csv_row(r->csv, m, row);
@@ -259,7 +257,19 @@ void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(full > BAR ? BAR : full));
     bar[BAR] = 0;
-    printf("\r\033[K[%s] step %ld/%ld  ETA %s", bar, tr->step, tr->plan.steps, time_text(left, eta));
+    char line[BAR_LINE];
+    int at = snprintf(line, sizeof line, "[%s] step %ld/%ld  ETA %s", bar, tr->step, tr->plan.steps,
+                      time_text(left, eta));
+    for (int i = 0; losses[i]; i++) {
+        char loss[48];
+        int n = snprintf(loss, sizeof loss, "  %s %.2f", losses[i]->name, tr->loss[i]);
+        if (!kind_has_loss(tr->conf, losses[i]) || !is_running(tr, losses[i]->name) ||
+            at + n >= (int)sizeof line)
+            continue;
+        memcpy(line + at, loss, (size_t)n + 1);
+        at += n;
+    }
+    printf("\r\033[K%s", line);
     fflush(stdout);
     r->bar_drawn = true;
     r->bar_time = now();

@@ -13,6 +13,7 @@ enum { SCALE = 4 }; // of the pictures that show regions
 
 typedef struct {
     const comm_t *comm;
+    comm_t ranks; // *comm: with the configuration's comm.timeout
     const translate_t *what;
     config_t conf;
     model_t model;
@@ -210,8 +211,10 @@ static void close_job(job_t *j)
 int translate(const comm_t *c, const translate_t *what)
 {
     job_t *j = alloc(1, sizeof *j);
-    *j = (job_t){ .comm = c, .what = what };
+    *j = (job_t){ .comm = &j->ranks, .ranks = *c, .what = what };
     int bad = checkpoint_config(c, what->checkpoint, &j->conf);
+    c = j->comm;
+    if (!bad) j->ranks.timeout = j->conf.comm.timeout;
     if (!bad) bad = comm_agree(c, kind_translates(&j->conf, what->checkpoint), error_text());
     if (!bad) {
         j->model.conf = &j->conf;
