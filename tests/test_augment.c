@@ -18,10 +18,10 @@ static void augmented(const float *x, const float how[AUGMENT_NUMBERS], float *o
     memcpy(in->x, x, IMAGE * sizeof(float));
     memcpy(by->x, how, AUGMENT_NUMBERS * sizeof(float));
     tape_forward(&t, 0, t.n);
+    if (out) memcpy(out, y->x, IMAGE * sizeof(float)); // before gradients take its place
     tape_backward_start(&t, 0);
     for (int i = 0; i < IMAGE; i++) y->g[i] = 1;
     tape_backward_until(&t, 0);
-    if (out) memcpy(out, y->x, IMAGE * sizeof(float));
     if (gradient) memcpy(gradient, in->g, IMAGE * sizeof(float));
     tape_free(&t);
 }
