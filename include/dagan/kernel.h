@@ -76,10 +76,10 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
     X(void, norm_gradient,                                                                                   \
       (float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k, act_t act,        \
        bool adds))                                                                                           \
-    /* C (m, PRODUCT_PANEL) = beta C + A (m, k) B (k, PRODUCT_PANEL), where BLIS has no kernel for it. */    \
+    /* C (m, panels * PRODUCT_PANEL) = beta C + A (m, k) B (k, the same); panels of B are b_step apart. */   \
     X(void, product,                                                                                         \
-      (int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b, float beta,      \
-       float *c, size_t rs_c))                                                                               \
+      (int m, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,      \
+       size_t b_step, float beta, float *c, size_t rs_c))                                                    \
     /* The same with rows of A that lie anywhere. */                                                         \
     X(void, product_at,                                                                                      \
       (const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c))                  \
@@ -90,6 +90,7 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
 
 typedef struct {
     const char *name; // generic, avx2, avx512
+    int lanes;        // floats of a vector
 #define X(type, name, args) type(*name) args;
     KERNELS(X)
 #undef X
@@ -102,14 +103,15 @@ extern const kernels_t *const *kernel_sets;
 extern int n_kernel_sets;
 // Chooses by DAGAN_ISA.  0, or -1 after fail() for a name that the machine does not run.
 int kernel_init(void);
-// Takes the set of that index, and names what runs: "avx512, products by BLIS zen3".
+// Takes the set of that index, and names what runs: "avx2, products by BLIS zen3".
 void kernel_take(int set);
 const char *kernel_text(void);
 
 // ---- products ----------------------------------------------------------------------------------------
 
-// By BLIS's kernel for small matrices, where it has one for this processor, else by our own.
-bool gemm_has_blis(void);
+// By BLIS's kernel for small matrices where it has one for this processor, but by our own with vectors longer
+// than BLIS's.
+bool gemm_by_blis(void);
 void gemm_take_blis(bool wanted); // for tests
 // The processor that BLIS has chosen its kernels for.
 int gemm_arch(void);

@@ -61,10 +61,9 @@ void kernel_take(int set)
 const char *kernel_text(void)
 {
     static char text[96];
-    if (gemm_has_blis())
+    if (gemm_by_blis())
         snprintf(text, sizeof text, "%s, products by BLIS %s", kernel->name, gemm_arch_name());
     else
-        snprintf(text, sizeof text, "%s, products its own (BLIS has none for %s)", kernel->name,
-                 gemm_arch_name());
+        snprintf(text, sizeof text, "%s, products its own", kernel->name);
     return text;
 }

@@ -1,20 +1,20 @@
 // Products by the kernel that BLIS uses for small matrices.  It reads A at any strides, so nothing is packed
 // but B, once; it computes a panel of NR columns over all rows, each element in one chain over k.  BLIS 0.9
-// has such kernels for Haswell and Zen and their successors, not for others (Skylake-X, ARM): there
-// kernel/simd/product.c does the same.
+// has such kernels for Haswell and Zen and their successors, not for others (Skylake-X, ARM), and they are of
+// AVX2: elsewhere kernel/simd/product.c does the same, in the same bits.
 
 #include <blis.h>
 #include <string.h>
 
 #include "dagan/kernel.h"
 
-enum { NARROW_ROWS = 60, nr = PRODUCT_PANEL };
+enum { NARROW_ROWS = 60, nr = PRODUCT_PANEL, BLIS_LANES = 8 };
 
 static cntx_t *context;
 static sgemmsup_ker_ft blis_product; // NULL: our own
 static int mr;
 
-bool gemm_has_blis(void)
+static bool has_blis(void)
 {
     context = bli_gks_query_cntx();
     bool by_rows = bli_cntx_l3_sup_ker_prefers_rows_dt(BLIS_FLOAT, BLIS_RRR, context);
@@ -25,9 +25,14 @@ bool gemm_has_blis(void)
 
 void gemm_take_blis(bool wanted)
 {
-    bool takes = wanted && gemm_has_blis();
+    bool takes = wanted && has_blis();
     blis_product = takes ? bli_cntx_get_l3_sup_ker_dt(BLIS_FLOAT, BLIS_RRR, context) : NULL;
     mr = takes ? (int)bli_cntx_get_l3_sup_blksz_def_dt(BLIS_FLOAT, BLIS_MR, context) : 1;
+}
+
+bool gemm_by_blis(void)
+{
+    return blis_product && kernel->lanes <= BLIS_LANES;
 }
 
 __attribute__((constructor)) static void ask_blis(void)
@@ -73,19 +78,20 @@ void gemm_panels_row(float *panels, size_t depth, size_t k, size_t n, const floa
     }
 }
 
-// Columns [j, j + NR) are one call.
-static void panel_product(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
-                          size_t rs_b, float beta, float *c, size_t rs_c)
+// Of whole panels.
+static void panel_products(int m, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                           size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
     float one = 1;
     auxinfo_t aux = { 0 };
-    if (!blis_product) {
-        kernel->product(m, k, a, rs_a, cs_a, b, rs_b, beta, c, rs_c);
+    if (!gemm_by_blis()) {
+        kernel->product(m, panels, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
         return;
     }
     bli_auxinfo_set_ps_a((inc_t)rs_a * mr, &aux);
-    blis_product(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, n, k, &one, (float *)a, (inc_t)rs_a, (inc_t)cs_a,
-                 (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
+    for (int j = 0; j < panels; j++, b += b_step, c += nr)
+        blis_product(BLIS_NO_CONJUGATE, BLIS_NO_CONJUGATE, m, nr, k, &one, (float *)a, (inc_t)rs_a,
+                     (inc_t)cs_a, (float *)b, (inc_t)rs_b, 1, &beta, c, (inc_t)rs_c, 1, &aux, context);
 }
 
 static void take_columns(int m, int n, const float *panel, float beta, float *c, size_t rs_c)
@@ -105,7 +111,7 @@ static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, siz
     float aside[NARROW_ROWS * PRODUCT_PANEL] __attribute__((aligned(64)));
     for (int i = 0; i < m; i += NARROW_ROWS) {
         int rows = m - i < NARROW_ROWS ? m - i : NARROW_ROWS;
-        panel_product(rows, nr, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, 0, aside, (size_t)nr);
+        panel_products(rows, 1, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, 0, 0, aside, (size_t)nr);
         take_columns(rows, n, aside, beta, c + (size_t)i * rs_c, rs_c);
     }
 }
@@ -113,10 +119,10 @@ static void narrow_product(int m, int n, int k, const float *a, size_t rs_a, siz
 static void products(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
                      size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
-    int j = 0;
-    for (; j + nr <= n; j += nr, b += b_step)
-        panel_product(m, nr, k, a, rs_a, cs_a, b, rs_b, beta, c + j, rs_c);
-    if (j < n) narrow_product(m, n - j, k, a, rs_a, cs_a, b, rs_b, beta, c + j, rs_c);
+    int whole = n / nr, j = whole * nr;
+    panel_products(m, whole, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
+    if (j < n)
+        narrow_product(m, n - j, k, a, rs_a, cs_a, b + (size_t)whole * b_step, rs_b, beta, c + j, rs_c);
 }
 
 void gemm_panels(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t depth,

@@ -1,13 +1,18 @@
-// The product of some rows of A with a panel of PANEL columns of B, for processors that BLIS has no kernel
-// for small matrices for, and for an A that lies in rows and segments anywhere.  Like BLIS's it reads A at
-// any strides and adds each element in one chain over k.
+// The product of some rows of A with panels of PANEL columns of B, for vectors that BLIS has no kernel for,
+// and for an A that lies in rows and segments anywhere.  Like BLIS's it reads A at any strides and adds each
+// element in one chain over k.
 
 #include "isa.h"
 
+// The sums fill the registers: of two panels at a time, so that each number of A is read for both, and of the
+// last one.
 enum {
     PANEL = PRODUCT_PANEL,
     VECTORS = PANEL / LANES,
-    ROWS = LANES == 16 ? 12 : 6,  // the sums fill the registers
+    ROWS_OF_TWO = LANES == 16  ? 8
+                  : LANES == 8 ? 3
+                               : 1,
+    ROWS = LANES == 16 ? 12 : 6,
     ROWS_AT = LANES == 16 ? 8 : 6 // and so do their addresses
 };
 
@@ -20,14 +25,16 @@ INLINE void put(int rows, vec_t sum[][VECTORS], float beta, float *c, size_t rs_
         }
 }
 
-INLINE void tile(int rows, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
-                 float beta, float *c, size_t rs_c)
+INLINE void tile(int rows, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                 size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
-    vec_t sum[ROWS][VECTORS] = { { { 0 } } };
+    vec_t sum[2][ROWS][VECTORS] = { { { { 0 } } } };
     for (int p = 0; p < k; p++, a += cs_a, b += rs_b)
         for (int i = 0; i < rows; i++)
-            for (int j = 0; j < VECTORS; j++) sum[i][j] += a[(size_t)i * rs_a] * load(b + j * LANES);
-    put(rows, sum, beta, c, rs_c);
+            for (int q = 0; q < panels; q++)
+                for (int j = 0; j < VECTORS; j++)
+                    sum[q][i][j] += a[(size_t)i * rs_a] * load(b + (size_t)q * b_step + j * LANES);
+    for (int q = 0; q < panels; q++) put(rows, sum[q], beta, c + q * PANEL, rs_c);
 }
 
 INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, size_t rs_b, float beta,
@@ -44,16 +51,27 @@ INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, siz
     put(rows, sum, beta, c + (size_t)first * rs_c, rs_c);
 }
 
-void ISA_NAME(product)(int m, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
-                       float beta, float *c, size_t rs_c)
+INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float *a, size_t rs_a, size_t cs_a,
+                    const float *b, size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
     int i = 0;
-    for (; i + ROWS <= m; i += ROWS)
-        tile(ROWS, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, beta, c + (size_t)i * rs_c, rs_c);
-    for (; i + 4 <= m; i += 4)
-        tile(4, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, beta, c + (size_t)i * rs_c, rs_c);
+    for (; i + at_once <= m; i += at_once)
+        tile(at_once, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta,
+             c + (size_t)i * rs_c, rs_c);
+    for (; i + then <= m; i += then)
+        tile(then, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
+             rs_c);
     for (; i < m; i++)
-        tile(1, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, beta, c + (size_t)i * rs_c, rs_c);
+        tile(1, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
+             rs_c);
+}
+
+void ISA_NAME(product)(int m, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
+                       size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
+{
+    for (; panels >= 2; panels -= 2, b += 2 * b_step, c += 2 * PANEL)
+        rows_of(ROWS_OF_TWO, 2, 2, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
+    if (panels) rows_of(ROWS, 4, 1, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
 }
 
 void ISA_NAME(product_at)(const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c)

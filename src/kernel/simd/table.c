@@ -7,6 +7,7 @@
 
 extern const kernels_t ISA_NAME(kernels);
 const kernels_t ISA_NAME(kernels) = { .name = TEXT(ISA),
+                                      .lanes = LANES,
 #define X(type, name, args) .name = ISA_NAME(name),
                                       KERNELS(X)
 #undef X
