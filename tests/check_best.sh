@@ -33,6 +33,10 @@ seen = other["attention/source/step"][:]
 assert len(seen) == 60 and (seen[40:] == -1).all() and (h5py.File(sys.argv[1] + "/latest.h5")["attention/target/step"][30:] == -1).all()
 assert (h5py.File(sys.argv[1] + "/latest.h5")["attention/source/step"][:40] >= 0).any()
 PY
+cp -r "$T/one" "$T/back"
+train 1 "$T/back" "${BEST[@]}" --set train.steps=2 --resume "$T/back/ckpt-00000001.h5"
+expect "a best.h5 of later steps than --resume's file goes aside" \
+    "$PYTHON" -c "import h5py, sys; sys.exit(int(h5py.File(sys.argv[1]).attrs['step']) < 2)" "$T/back/best.h5.aside"
 train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
 expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
 expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -263,12 +264,29 @@ int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *fo
     return bad ? -1 : 0;
 }
 
+// The best of later steps belongs to a history that is given up; the next best would take its place.
+static int set_best_aside(const trainer_t *tr, const char *dir)
+{
+    char best[PATH_TEXT], aside[PATH_TEXT];
+    long step = LONG_MAX; // of a file that cannot be read
+    array_file_t f;
+    snprintf(best, sizeof best, "%s/best.h5", dir);
+    snprintf(aside, sizeof aside, "%s/best.h5.aside", dir);
+    if (access(best, F_OK)) return 0;
+    if (array_open_alone(&f, tr->comm, best) == 0) {
+        (void)array_get_long(&f, "/", "step", &step);
+        (void)array_close(&f); // it was read only
+    }
+    return step > tr->step && rename(best, aside) ? fail("%s: %s", best, strerror(errno)) : 0;
+}
+
 int checkpoint_adopt(trainer_t *tr, const char *dir, const char *path)
 {
     char name[NAME_TEXT], own[PATH_TEXT];
     bool is_first = tr->comm->rank == 0, goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE;
     name_of(name, tr->step);
     snprintf(own, sizeof own, "%s/%s", dir, name);
+    if (comm_agree(tr->comm, is_first && set_best_aside(tr, dir), error_text())) return -1;
     if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(tr, dir);
     int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf->checkpoint.keep));
     return comm_tell(tr->comm, bad, goes_on ? "training goes on: " : "", error_text()) && !goes_on ? -1 : 0;
