@@ -68,8 +68,9 @@ SLURM_JOB_ID=8 unlimited "a silent squeue" '^no time limit: unknown, squeue does
 SLURM_JOB_ID='7;echo 0:12' unlimited "an odd job number" '^2 ranks'
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------
-# mpirun sends SIGTERM after these seconds, and SIGKILL after as many again; its own default is one.
-export OMPI_MCA_odls_base_sigkill_timeout=3
+# mpirun sends SIGTERM after these seconds, and SIGKILL after as many again: enough for a checkpoint on a busy disk.  Its own
+# default is one.
+export OMPI_MCA_odls_base_sigkill_timeout=8
 start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/ctrl_c" --set log.every=1 >"$T/ctrl_c.out" 2>"$T/ctrl_c.err"
 pid=$!
 wait_line "$T/ctrl_c.out" '^step +1/'
