@@ -69,18 +69,18 @@ SLURM_JOB_ID='7;echo 0:12' unlimited "an odd job number" '^2 ranks'
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------
 # mpirun sends SIGTERM after these seconds, and SIGKILL after as many again: enough for a checkpoint on a busy disk.  Its own
-# default is one.  It takes up no more of what ranks print, so they must not fill their pipe before.
-OMPI_MCA_odls_base_sigkill_timeout=8 start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/ctrl_c" \
+# default is one.  It takes up no more of what ranks print: here their pipe is full before that.
+OMPI_MCA_odls_base_sigkill_timeout=8 start 2 "$DAGAN" "${SMALL[@]}" --set run.dir="$T/ctrl_c" --set log.every=1 \
     >"$T/ctrl_c.out" 2>"$T/ctrl_c.err"
 pid=$!
-wait_line "$T/ctrl_c.out" '^[0-9]+ threads? per rank'
+wait_line "$T/ctrl_c.out" '^step +1/'
 kill -INT $pid
 wait $pid
 expect "Ctrl-C: mpirun ends with a status of its own" status_is 1 $?
 expect "Ctrl-C: the run stopped on request" says "$T/ctrl_c/log.txt" '^stopped after step [0-9]+ on request'
 end=$(($(last_step "$T/ctrl_c") + 2))
-train 2 "$T/ctrl_c" --set train.steps=$end
-train 2 "$T/calm" --set train.steps=$end
+train 2 "$T/ctrl_c" --set train.steps=$end --set log.every=1
+train 2 "$T/calm" --set train.steps=$end --set log.every=1
 expect "Ctrl-C: it continues to the bits of a run without" same "$T/calm/latest.h5" "$T/ctrl_c/latest.h5"
 
 # ---- the second SIGINT -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,20 +191,30 @@ static void clear_bar(rundir_t *r)
     r->bar_drawn = false;
 }
 
+// Whether stdout takes more within that time.  After Ctrl-C mpirun reads no more of it, and a rank that stood
+// in write() would be killed there instead of writing its checkpoint.
+static bool is_read(int milliseconds)
+{
+    struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+    return poll(&out, 1, milliseconds) > 0;
+}
+
 void rundir_say(rundir_t *r, const char *format, ...)
 {
     va_list args, again;
-    clear_bar(r);
     va_start(args, format);
     va_copy(again, args);
-    vprintf(format, args);
     vfprintf(r->log, format, again);
+    fputc('\n', r->log);
+    if (fflush(r->log)) tell_lost(r, "log.txt", &r->log_lost);
+    if (is_read(1000)) {
+        clear_bar(r);
+        vprintf(format, args);
+        putchar('\n');
+        fflush(stdout);
+    }
     va_end(again);
     va_end(args);
-    putchar('\n');
-    fputc('\n', r->log);
-    fflush(stdout);
-    if (fflush(r->log)) tell_lost(r, "log.txt", &r->log_lost);
 }
 
 const char *time_text(char *text, double seconds)
@@ -252,7 +263,7 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
 {
     char bar[BAR + 1], left[TIME_TEXT];
-    if (!r->is_terminal || now() - r->bar_time < 0.2) return;
+    if (!r->is_terminal || now() - r->bar_time < 0.2 || !is_read(0)) return;
     int full = (int)(BAR * tr->step / (tr->plan.steps ? tr->plan.steps : 1));
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(full > BAR ? BAR : full));
