@@ -93,22 +93,6 @@ TEST(each_part_of_the_grid_has_its_own_mean)
     tape_free(&t);
 }
 
-// Narrow and sharp, between two cells: hardly any weight, and still a mean.
-TEST(a_part_between_cells_is_a_mean_of_its_neighbours)
-{
-    static const sides_t narrow = { 1, { { 0.5, 0.5 } } };
-    tape_t t = { 0 };
-    var_t f = tape_input(&t, "f", (shape_t){ 1, 16, 16, 1 }),
-          c = tape_input(&t, "c", (shape_t){ 1, 1, 1, 2 });
-    var_t y = region_pool(f, c, &narrow, 4, 64, CONF_REGION_ALL, 1, 1);
-    tape_plan(&t, NULL);
-    for (int i = 0; i < 16 * 16; i++) f->x[i] = (float)(i % 16);
-    c->x[0] = c->x[1] = 31.5f; // cells stand at 29.5 and 33.5
-    tape_forward(&t, 0, t.n);
-    EXPECT_NEAR(*y->x, 7.5, 1e-4); // weights of 3e-3, in float32
-    tape_free(&t);
-}
-
 TEST(overlap_is_the_covered_share_of_the_smaller_box)
 {
     static const sides_t half = { 2, { { 6, 4 }, { 3, 4 } } };

@@ -47,7 +47,8 @@ var_t paste(int n, const var_t features[], var_t centres, int image_size, int ce
 // Means of the features of a region under its own mask, at feature cells, in each of columns x rows equal
 // parts of its box: (n * N', h, w, c), or (n, h, w, c) that all regions share, -> (n, 1, 1, columns * rows *
 // c), or with CONF_REGION_ALL those of every region, (n, 1, N', ...).  With centres NULL (then half too) the
-// mean over all cells: (n, h, w, c) -> (n, 1, 1, c).
+// mean over all cells: (n, h, w, c) -> (n, 1, 1, c).  A part whose mask adds up to less than 1e-3, off the
+// image or sharp and between cells, falls towards 0 instead.
 var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
                   int region, int columns, int rows);
 

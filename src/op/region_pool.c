@@ -13,8 +13,8 @@ enum { IMAGE_SIZE, COLUMNS, ROWS, FIRST }; // y->i, FIRST of the regions
 
 static const double EVERYWHERE[] = { 1e6, 1e6 }; // half-sides of a region that holds any image
 
-// A region far off the image would divide by nothing.
-static const float WEIGHT_MIN = 1e-12f;
+// A region off the image would divide by nothing.
+static const float WEIGHT_MIN = 1e-3f;
 
 typedef struct {
     int parts, cells, c;
