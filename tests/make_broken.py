@@ -139,3 +139,8 @@ with h5py.File(f"{folder}/damaged.h5", "w") as f:
 with open(f"{folder}/damaged.h5", "r+b") as f:
     f.seek(chunk.byte_offset + chunk.size // 2)
     f.write(b"\xff" * 16)
+
+# A first layer of VGG16, and nothing behind it.
+with h5py.File(f"{folder}/vgg.h5", "w") as f:
+    f["block1_conv1/kernel:0"] = np.zeros((3, 3, 3, 64), np.float32)
+    f["block1_conv1/bias:0"] = np.zeros(64, np.float32)

@@ -38,7 +38,7 @@ TEST(every_type_is_read)
                  "  rate_g: 1.5e-3, augment: { cutout: true } }\n"
                  "run: { dir: 'it''s: here', seed: 9007199254740992 }\n"
                  "labels: { eyes: 0, 'hair colour': all, nose.tip: 3 }\n"
-                 "loss: { gan: hinge, distance: \"discriminator\" }\n"
+                 "loss: { gan: hinge, distance: \"classifier\", classifier: runs/c/best.h5 }\n"
                  "comm: { reduce: mpi }\n");
     EXPECT(c.train.pairs == 123456789012 && c.train.steps == 0 && c.train.batch == 6 &&
            c.train.microbatch == 2);
@@ -49,8 +49,8 @@ TEST(every_type_is_read)
     EXPECT(c.n_labels == 3 && c.labels[0].region == 0 && c.labels[1].region == CONF_REGION_ALL);
     assert_string_equal(c.labels[1].name, "hair colour");
     assert_string_equal(c.labels[2].name, "nose.tip");
-    EXPECT(c.loss.gan == GAN_HINGE && c.loss.distance == DISTANCE_DISCRIMINATOR &&
-           c.comm.reduce == REDUCE_MPI);
+    EXPECT(c.loss.gan == GAN_HINGE && c.loss.distance == DISTANCE_CLASSIFIER && c.comm.reduce == REDUCE_MPI);
+    assert_string_equal(c.loss.classifier, "runs/c/best.h5");
 }
 
 TEST(times_are_seconds_or_written_with_colons)

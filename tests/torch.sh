@@ -48,10 +48,23 @@ refuses weight "g\.extra\.weight is \(3,\), wanted absent"
 refuses width "dae\.enc\.c0\.weight is \(8, 3, 3, 3\), wanted \(16, 3, 3, 3\)"
 
 # ---- one step of training --------------------------------------------------------------------------
-# The reference job but for its width and batch.
-ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=1 \
-    --set run.dir="$T/step" --dump-step "$T/step.h5" >"$T/out" 2>"$T/err"
-expect "a step of the reference job is dumped" status_is 0 $?
-"$PYTHON" tests/golden/check_dump.py "$T/step.h5" >"$T/out" 2>&1 || grep MISS "$T/out"
-expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
+# step WHAT [OPTION...] [-- OPTION...]: a step of the reference job, but for its width, its batch and the options, is PyTorch's,
+# as check_dump.py finds with what stands after the --.
+step() {
+    local what=$1 options=()
+    shift
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do options+=("$1"); shift; done
+    ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=1 \
+        --set run.dir="$T/step" "${options[@]}" --dump-step "$T/step.h5" >"$T/out" 2>"$T/err"
+    expect "a step with $what is dumped" status_is 0 $?
+    "$PYTHON" tests/golden/check_dump.py "$T/step.h5" "${@:2}" >"$T/out" 2>&1 || grep MISS "$T/out"
+    expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
+}
+step "the reference job"
+small_classifier 1 "$T/classifier"
+expect "a classifier trains" status_is 0 $?
+for net in classifier/latest vgg keras_model; do
+    [ $net = classifier/latest ] || "$PYTHON" tests/make_vgg.py "$T/$net.h5"
+    step "distances by $net.h5" --set loss.distance=classifier --set loss.classifier="$T/$net.h5" -- --loss-net "$T/$net.h5"
+done
 "$PYTHON" tests/golden/test_check_dump.py || not_ok "check_dump.py finds every mistake"

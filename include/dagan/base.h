@@ -101,7 +101,7 @@ float rng_normal(rng_t *r);               // mean 0, variance 1
 enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGIONS_MAX = 64, CONF_REGION_ALL = -1 };
 
 typedef enum { GAN_MINIMAX, GAN_NONSATURATING, GAN_LSGAN, GAN_HINGE } gan_t;
-typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR } distance_t;
+typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR, DISTANCE_CLASSIFIER } distance_t;
 typedef enum { ATTENTION_MASK, ATTENTION_CROP } attention_t;
 typedef enum { SCALING_SQRT, SCALING_LINEAR, SCALING_NONE } scaling_t;
 typedef enum { REDUCE_TREE, REDUCE_MPI } reduce_mode_t;
@@ -176,6 +176,7 @@ typedef struct {
     struct {
         gan_t gan;
         distance_t distance;
+        char classifier[CONF_TEXT_MAX]; // of distance classifier: HDF5 file, "none"
         struct {
             double gan_s, gan_t, cst, sym, label, label_fake, label_d, pixel, overlap, cycle, identity;
         } weights;

@@ -14,6 +14,7 @@ enum { STEPS_OF_D = STEP_D | STEP_LABEL_D }; // those that train D1 and D2
 typedef struct {
     const config_t *conf;
     scope_t dae, g, d1, d2; // how this tape sees each network
+    scope_t loss_net;       // of loss.distance classifier
     var_t s, t, fs, ft;     // s, t, F(s) = s', F(t) = t'    (n, H, W, 3)
     dae_t zs, zt, zfs, zft; // DAE of each
     disc_t d1_t, d1_fs;     // D1 tells t from F(s)
@@ -39,7 +40,8 @@ typedef struct {
 extern const loss_t *const losses[]; // one for each file of src/loss/ that defines loss_NAME; ends with NULL
 
 // d of Eqs. 5 and 6 between the instances of two images, by `loss.distance`; `d` is the discriminator whose
-// features are compared where the distance is `discriminator`.
+// features of the regions are compared where the distance is `discriminator`; `classifier` compares those of
+// w->loss_net.
 var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const scope_t *d);
 
 // d of L_geo: the mean over the labels of the cross-entropies between what was told, `logits`, and what is

@@ -102,6 +102,11 @@ dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter);
 enum { CLASSIFIER_FEATURES = 128 };
 var_t classifier(const scope_t *s, var_t x);
 
+// What the frozen network of loss.distance classifier sees in images (n, H, W, 3), sides multiples of 4:
+// (n, H / 4, W / 4, c).  Of a classifier, whose configuration is s->conf, the map that its heads average; of
+// VGG16, s->conf NULL, block3_conv3.
+var_t loss_net(const scope_t *s, var_t x);
+
 // What a head reads of DAE(X), (n, 1, 1, features): the instance of a region averaged under its mask in each
 // part of attention.grid, or of all regions (CONF_REGION_ALL), each averaged as a whole; without regions E(X)
 // averaged.

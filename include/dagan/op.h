@@ -14,6 +14,7 @@ var_t upsample_conv(var_t x, var_t weight, var_t bias, int pad, act_t act);
 var_t norm(var_t x, var_t weight, var_t bias, int groups, act_t act);
 var_t add(var_t a, var_t b);
 var_t relu(var_t x);
+var_t max_pool(var_t x);                 // of 2x2 pixels; even sides
 var_t soft_clamp(var_t x, double range); // range * tanh(x / range)
 // Images [first, first + n) of the batch: a view, costs nothing.
 var_t rows(var_t x, int first, int n);

@@ -15,7 +15,17 @@ typedef struct {
     const config_t *conf;
     params_t f, d;
     int n_classes[CONF_LABELS_MAX];
+    params_t loss_net;       // frozen, of loss.distance classifier
+    config_t *loss_net_conf; // a classifier's, owned; NULL: VGG16
 } model_t;
+
+// The network of loss.distance classifier, if m->conf asks for it: which it is, before objectives are built;
+// how a tape sees it; and, when they are built and before tapes are planned, its weights.  find and load are
+// collective; 0, or -1 after the message was printed.
+int loss_net_find(model_t *m, const comm_t *c);
+scope_t loss_net_scope(tape_t *t, model_t *m);
+int loss_net_load(model_t *m, const comm_t *c);
+void loss_net_free(model_t *m);
 
 enum { OBJECTIVE_TERMS_MAX = 16 };
 

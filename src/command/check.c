@@ -23,7 +23,7 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     double pool = 2.0 * image_pool_depth(conf, &d->plan) * conf->data.size * conf->data.size * 3;
     bool has_attention = d->g.wires.z.centres != NULL;
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
-    double per_rank = (n * (5 + levels) + n / 2 + tapes) * float_bytes +
+    double per_rank = (n * (5 + levels) + n / 2 + tapes + 4.0 * (double)d->model.loss_net.n) * float_bytes +
                       pool * d->plan.my_leaves * conf->train.microbatch * float_bytes +
                       (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.
@@ -34,6 +34,9 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
         for (int i = 0; i < p->n_nets; i++)
             printf("parameters of %-4s     %zu\n", p->net[i].name, p->net[i].end - p->net[i].first);
     }
+    if (d->model.loss_net.n)
+        printf("%-22s %zu, frozen\n", d->model.loss_net_conf ? "classifier of d" : "VGG16 of d",
+               d->model.loss_net.n);
     if (d->guess[0]) printf("counted for            %s\n", d->guess);
     printf("ranks                  %d\n", ranks);
     printf("pairs per step         %d in %d leaves of %d%s\n", d->plan.batch, d->plan.leaves,
@@ -57,8 +60,7 @@ static int run(const comm_t *c, int argc, char **argv)
     config_t *conf = dry_config(c, argc, argv);
     if (!conf) return EXIT_USER;
     dry_t dry;
-    int bad = dry_build(&dry, c, conf);
-    bool failed = comm_agree(c, bad, error_text());
+    bool failed = dry_build(&dry, c, conf) != 0;
     if (!failed && c->rank == 0) print(&dry, conf, c->size);
     dry_free(&dry);
     free(conf);

@@ -52,8 +52,7 @@ static int run(const comm_t *c, int argc, char **argv)
     config_t *conf = dry_config(c, argc, argv);
     if (!conf) return EXIT_USER;
     dry_t dry;
-    int bad = dry_build(&dry, c, conf);
-    bool failed = comm_agree(c, bad, error_text());
+    bool failed = dry_build(&dry, c, conf) != 0;
     if (!failed && c->rank == 0) {
         if (dry.guess[0]) printf("%s\n\n", dry.guess);
         print_tape("warm-up of DAE on labels", &dry.label.tape);

@@ -30,7 +30,8 @@ static void find_classes(dry_t *dry, const comm_t *c, const config_t *conf)
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
 {
     *dry = (dry_t){ .model.conf = conf };
-    if (kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size, (begun_t){ 0 })) return -1;
+    int bad = kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size, (begun_t){ 0 });
+    if (comm_agree(c, bad, error_text()) || loss_net_find(&dry->model, c)) return -1;
     find_classes(dry, c, conf);
     int leaf = conf->train.microbatch;
     objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
@@ -39,6 +40,7 @@ int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
         if (kind_takes(conf, step[i])) objective_build(o[i], &dry->model, step[i], leaf);
     params_alloc(&dry->model.f, 0, 0);
     params_alloc(&dry->model.d, 0, 0);
+    params_alloc(&dry->model.loss_net, 0, 0);
     for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i])) tape_plan(&o[i]->tape, o[i]->total);
     return 0;
@@ -50,6 +52,7 @@ void dry_free(dry_t *dry)
     objective_free(&dry->d);
     objective_free(&dry->label);
     objective_free(&dry->g);
+    loss_net_free(&dry->model);
     params_free(&dry->model.d);
     params_free(&dry->model.f);
 }

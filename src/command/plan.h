@@ -11,8 +11,8 @@ typedef struct {
     char guess[2 * CONF_TEXT_MAX]; // on rank 0, what was assumed and why; empty where all is known
 } dry_t;
 
-// Builds and plans everything that a rank of c would.  0, or -1 after fail().  Labels have the classes
-// of the data set, or 2 where it cannot be read.  Collective.
+// Builds and plans everything that a rank of c would.  0, or -1 after the message was printed.  Labels have
+// the classes of the data set, or 2 where it cannot be read.  Collective.
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf);
 void dry_free(dry_t *dry);
 // Loads the one configuration named on the command line.  NULL after the message was printed.

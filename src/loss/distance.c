@@ -2,17 +2,23 @@
 
 #include "dagan/loss.h"
 
-// Of the masked regions themselves, as D sees them; each region counts alike, however large its window.
-static var_t seen_distance(const dae_t *a, const dae_t *b, const scope_t *d)
+static var_t seen_by_d(const scope_t *d, var_t x)
+{
+    return discriminator(d, x).features;
+}
+
+// Of the masked regions themselves, as another network sees them; each region counts alike, however large its
+// window.
+static var_t seen_distance(const dae_t *a, const dae_t *b, var_t (*see)(const scope_t *, var_t),
+                           const scope_t *by)
 {
     var_t group[DAE_GROUPS_MAX];
     float share[DAE_GROUPS_MAX];
     for (int g = 0; g < a->n_groups; g++) {
-        group[g] =
-            mean_abs(discriminator(d, a->regions[g]).features, discriminator(d, b->regions[g]).features);
+        group[g] = mean_abs(see(by, a->regions[g]), see(by, b->regions[g]));
         share[g] = (float)a->regions[g]->dim.n / (float)a->instances->dim.n;
     }
-    return weighted_sum(d->tape, a->n_groups, group, share);
+    return weighted_sum(by->tape, a->n_groups, group, share);
 }
 
 var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const scope_t *d)
@@ -20,7 +26,8 @@ var_t instance_distance(const wires_t *w, const dae_t *a, const dae_t *b, const 
     switch (w->conf->loss.distance) {
     case DISTANCE_L1: return mean_abs(a->instances, b->instances);
     case DISTANCE_L2: return mean_square(a->instances, b->instances);
-    case DISTANCE_DISCRIMINATOR: return seen_distance(a, b, d);
+    case DISTANCE_DISCRIMINATOR: return seen_distance(a, b, seen_by_d, d);
+    case DISTANCE_CLASSIFIER: return seen_distance(a, b, loss_net, &w->loss_net);
     }
     return NULL;
 }

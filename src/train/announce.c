@@ -5,6 +5,7 @@
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
+#include <xxhash.h>
 
 #include "dagan/kernel.h"
 
@@ -34,6 +35,10 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
     rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
                (double)floats * 4 / 1048576);
+    if (tr->model.loss_net.n)
+        rundir_say(
+            r, "distances by the features of %s, %016llx", conf->loss.classifier,
+            (unsigned long long)XXH3_64bits(tr->model.loss_net.w, tr->model.loss_net.n * sizeof(float)));
     if (tr->label.n && tr->g.n)
         snprintf(labels, sizeof labels, ", the first %ld on labels alone", p->label_warmup);
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps%s", tr->comm->size, p->batch,

@@ -151,7 +151,7 @@ static int write_losses(const array_file_t *f, const trainer_t *tr)
 static int write_attributes(const array_file_t *f, const trainer_t *tr)
 {
     static const char *const gan[] = { "minimax", "nonsaturating", "lsgan", "hinge" };
-    static const char *const distance[] = { "l1", "l2", "discriminator" };
+    static const char *const distance[] = { "l1", "l2", "discriminator", "classifier" };
     const config_t *c = tr->conf;
     char *yaml = config_yaml(c);
     int bad = array_put_text(f, "/", "format", "dagan-step") | array_put_long(f, "/", "step", tr->step - 1) |
@@ -201,9 +201,13 @@ int dump_check(const trainer_t *tr, const char *path, const char *resume)
     const config_t *conf = tr->conf;
     char latest[2 * CONF_TEXT_MAX];
     snprintf(latest, sizeof latest, "%s/latest.h5", conf->run.dir);
-    const char *const input[] = { resume, latest, conf->data.source.file, conf->data.target.file,
-                                  conf->checkpoint.classifier };
-    int bad = output_spares("--dump-step", path, input, 5);
+    const char *const input[] = { resume,
+                                  latest,
+                                  conf->data.source.file,
+                                  conf->data.target.file,
+                                  conf->checkpoint.classifier,
+                                  conf->loss.classifier };
+    int bad = output_spares("--dump-step", path, input, 6);
     if (!bad && tr->comm->rank == 0) {
         int fd = open(path, O_WRONLY | O_CREAT, 0666);
         bad = fd < 0 || close(fd) ? fail("%s: cannot be created: %s", path, strerror(errno)) : 0;

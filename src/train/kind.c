@@ -31,7 +31,7 @@ static bool has_loss_in(const config_t *conf, int step)
     return false;
 }
 
-// D's features are a distance only where a loss of D teaches them.
+// D's features are a distance only where a loss of D teaches them, another network's where there is one.
 static int check_distance(const config_t *conf)
 {
     const struct {
@@ -39,6 +39,8 @@ static int check_distance(const config_t *conf)
         double weight, weight_d;
     } used[] = { { "cst", "gan_s", conf->loss.weights.cst, conf->loss.weights.gan_s },
                  { "sym", "gan_t", conf->loss.weights.sym, conf->loss.weights.gan_t } };
+    if (conf->loss.distance == DISTANCE_CLASSIFIER && strcmp(conf->loss.classifier, "none") == 0)
+        return fail("loss.classifier: found none, wanted the network of loss.distance classifier, in HDF5");
     if (conf->loss.distance != DISTANCE_DISCRIMINATOR || !kind_takes(conf, STEP_D)) return 0;
     for (int i = 0; i < 2; i++)
         if (used[i].weight > 0 && used[i].weight_d <= 0)

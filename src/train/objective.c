@@ -135,6 +135,7 @@ static void build(objective_t *o, model_t *m)
     w->g = scope_new(t, &m->f, conf, "g", conf->model.norm_g);
     w->d1 = scope_new(t, &m->d, conf, "d1", conf->model.norm_d);
     w->d2 = scope_new(t, &m->d, conf, "d2", conf->model.norm_d);
+    w->loss_net = loss_net_scope(t, m);
     w->d1.frozen = w->d2.frozen = !(o->step & STEPS_OF_D);
     make_jitter(o);
     if (o->step == STEP_LABEL_D) {

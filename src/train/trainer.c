@@ -57,18 +57,20 @@ static void plan_objective(trainer_t *tr, objective_t *o, side_t *side, bool kee
     side_schedule(side, o);
 }
 
-static void build(trainer_t *tr, bool keeps_wires)
+static int build(trainer_t *tr, bool keeps_wires)
 {
     const config_t *conf = tr->conf;
     model_t *m = &tr->model;
     int leaf = conf->train.microbatch;
     m->conf = conf;
+    if (loss_net_find(m, tr->comm)) return -1;
     objective_t *const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
     const int step[] = { STEP_G, STEP_LABEL, STEP_D, STEP_LABEL_D };
     for (int i = 0; i < 4; i++)
         if (kind_takes(conf, step[i])) objective_build(o[i], m, step[i], leaf);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
+    if (loss_net_load(m, tr->comm)) return -1;
     if (conf->train.ema == 0) params_share_average(&m->f);
     params_share_average(&m->d);
     side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves);
@@ -86,6 +88,7 @@ static void build(trainer_t *tr, bool keeps_wires)
     image_pool_init(&tr->pool, conf, &tr->plan);
     translator_build(&tr->translator, m, 1);
     tape_plan(&tr->translator.tape, NULL);
+    return 0;
 }
 
 static void name_metrics(trainer_t *tr)
@@ -112,7 +115,7 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t b
     int bad = kind_check(conf) || plan_run(&tr->plan, conf, c->rank, c->size, begun);
     if (comm_agree(c, bad, error_text())) return -1;
     if (open_data(tr)) return -1;
-    build(tr, keeps_wires);
+    if (build(tr, keeps_wires)) return -1;
     int leaf = conf->train.microbatch;
     tr->loader = loader_new(&tr->source, &tr->target, (uint64_t)conf->run.seed, tr->plan.batch,
                             tr->plan.first_leaf * leaf, tr->plan.my_leaves * leaf);
@@ -145,6 +148,7 @@ void trainer_free(trainer_t *tr)
     objective_free(&tr->d);
     objective_free(&tr->label);
     objective_free(&tr->g);
+    loss_net_free(&tr->model);
     params_free(&tr->model.d);
     params_free(&tr->model.f);
     if (tr->shown[1] == &tr->target_test) dataset_close(&tr->target_test);

@@ -11,6 +11,7 @@ norm_dae, norm_g, norm_d, rate_g, rate_d, weight_<term>), else from the referenc
 """
 import argparse
 import dataclasses
+import re
 import sys
 
 import h5py
@@ -32,6 +33,25 @@ def read(group, kind):
         group[kind].visititems(lambda n, x: found.update({n.replace("/", "."): np.asarray(x, np.float64)})
                                if isinstance(x, h5py.Dataset) else None)
     return found
+
+
+def loss_net(path):
+    """The frozen network of distance classifier: VGG16 as Keras saves it, or a checkpoint of a classifier."""
+    with h5py.File(path, "r") as f:
+        vgg = f["model_weights"] if "model_weights" in f else f
+        if "block1_conv1" in vgg:
+            net, weights = reference.Vgg16(), {}
+            for layer in net.conv:
+                vgg[layer].visititems(lambda _, x, layer=layer: weights.update(
+                    {f"conv.{layer}.weight": x[:].transpose(3, 2, 0, 1)} if x.ndim == 4 else
+                    {f"conv.{layer}.bias": x[:]}) if isinstance(x, h5py.Dataset) else None)
+        else:
+            kind = re.search(r"norm:\s+dae: \"?(\w+)", f.attrs["config"] if isinstance(f.attrs["config"], str)
+                             else f.attrs["config"].decode())[1]
+            weights = {n: x for n, x in read(f["ema"], "cls").items() if n.startswith(("enc.", "res."))}
+            net = reference.Classifier(len(weights["enc.c0.weight"]), kind)
+    net.load_state_dict({n: torch.tensor(x) for n, x in weights.items()})
+    return net.double().requires_grad_(False)
 
 
 def settings(attributes, flags):
@@ -82,6 +102,7 @@ def main():
         p.add_argument(f"--tol-{kind}", type=float, default=value, help=f"{text}; default {value:g}")
     p.add_argument("--rough", type=float, default=2e-6, help="relative error of a convolution; default 2e-6")
     p.add_argument("--trials", type=int, default=3, help="repetitions with that error; default 3, 0: none")
+    p.add_argument("--loss-net", help="the network of distance classifier, HDF5")
     choices = {"gan": list(GAN), "distance": list(DISTANCE)}
     for field in dataclasses.fields(Settings):
         names = ["instance", "group", "layer", "none"] if field.name.startswith("norm") else choices.get(field.name)
@@ -98,6 +119,10 @@ def main():
 
     model = reference.model(o).double()
     own = dict(model.named_parameters())
+    if o.distance == "classifier":
+        if not a.loss_net:
+            sys.exit(f"{a.file}: its distance wants --loss-net")
+        model.__dict__["loss_net"] = loss_net(a.loss_net)   # no part of the model: it has no gradients
     wrong = [f"{n} {weights[n].shape if n in weights else 'absent'}, expected {tuple(x.shape)}"
              for n, x in own.items() if n not in weights or weights[n].shape != tuple(x.shape)]
     if wrong or not {"s", "t"} <= batch.keys():

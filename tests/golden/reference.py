@@ -18,7 +18,7 @@ class Settings:              # the defaults are the reference job
     half: float = 12.0       # w, h of Eq. 2 in pixels
     sharpness: float = 1.0   # k of Eq. 4 in 1/pixel
     gan: str = "nonsaturating"
-    distance: str = "l1"     # d of Eqs. 5, 6
+    distance: str = "l1"     # d of Eqs. 5, 6; "classifier" compares what Model.loss_net makes of the regions
     norm_dae: str = "instance"
     norm_g: str = "instance"
     norm_d: str = "instance"
@@ -168,10 +168,39 @@ GAN = {
     "lsgan": (lambda r, f: (r - 1).square().mean() + f.square().mean(), lambda f: (f - 1).square().mean()),
     "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda f: -f.mean()),
 }
-DISTANCE = {"l1": F.l1_loss, "l2": F.mse_loss}               # means over all elements
+DISTANCE = {"l1": F.l1_loss, "l2": F.mse_loss, "classifier": F.l1_loss}      # means over all elements
+
+
+class Vgg16(nn.Module):
+    """Up to block3_conv3, of images in [-1, 1]; trained on BGR in 0..255 less these means."""
+    widths = [(1, 1, 3, 64), (1, 2, 64, 64), (2, 1, 64, 128), (2, 2, 128, 128),
+              (3, 1, 128, 256), (3, 2, 256, 256), (3, 3, 256, 256)]
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.ModuleDict({f"block{b}_conv{i}": conv(c, w, 3) for b, i, c, w in self.widths})
+
+    def forward(self, x):
+        mean = torch.tensor([103.939, 116.779, 123.68], dtype=x.dtype)[:, None, None]
+        x = (x.flip(1) + 1) * 127.5 - mean
+        for name, c in self.conv.items():
+            x = F.max_pool2d(x, 2) if name in ("block2_conv1", "block3_conv1") else x
+            x = F.relu(c(x))
+        return x
+
+
+class Classifier(nn.Module):
+    """What the heads of a classifier average."""
+    def __init__(self, w, kind):
+        super().__init__()
+        self.enc, self.res = Encoder(w, kind), Residual(4 * w, kind)
+
+    def forward(self, x):
+        return self.res(self.enc(x))
 
 
 class Model(nn.Module):
+    loss_net = None     # frozen, from images to features
     ours, terms = ("dae", "g"), ("gan_s", "gan_t", "cst", "sym", "pixel")    # of the generators' objective
 
     def __init__(self, o):
@@ -193,6 +222,10 @@ class Model(nn.Module):
     def losses(self, q, s, t):
         """Every term, unweighted: gan_s to pixel make up the objective of DAE and G."""
         d, (loss_d, loss_g) = DISTANCE[self.o.distance], GAN[self.o.gan]
+        if self.o.distance == "classifier":
+            for name, x in (("s", s), ("t", t), ("sf", q["s_fake"]), ("tf", q["t_fake"])):
+                box = mask(q[f"{name}_centres"], *x.shape[2:], self.o.half, self.o.sharpness)
+                q = {**q, f"{name}_instances": self.loss_net((x[:, None] * box).flatten(0, 1))}
         return {
             "gan_s": loss_g(q["d1_fake"]), "gan_t": loss_g(q["d2_fake"]),
             "cst": d(q["sf_instances"], q["s_instances"]),   # Eq. 5, gradient into both sides
