@@ -30,6 +30,7 @@ SETTINGS = {
     "model.norm.g": "norm_g",
     "model.norm.d": None,
     "model.norm.groups": "groups",
+    "model.spectral": None,
     "model.residuals": "residuals",
     "model.range": "range",
     "attention.regions": "regions",

@@ -118,6 +118,7 @@ set_to "attention.grid: found 2, wanted one for all regions of a classifier" mod
     attention.regions=2 attention.half=10 "attention.grid=1 2"
 set_to "loss.distance: found discriminator with loss.weights.sym 1 and loss.weights.gan_t 0" loss.distance=discriminator \
     loss.weights.gan_t=0
+set_to "model.norm.d: found instance with model.spectral true" model.spectral=true
 set_to "loss.classifier: found none, wanted the network" loss.distance=classifier
 set_to "good.h5: / has no text attribute format" loss.distance=classifier loss.classifier="$T/good.h5"
 set_to "absent.h5: " loss.distance=classifier loss.classifier="$T/absent.h5"

@@ -7,6 +7,8 @@ scratch
 few_faces 60 12
 END=ckpt-00000004.h5
 SMALL+=(--set checkpoint.every=100 --set attention.jitter=0.5)
+# D that follows more than gradients.
+SMALL+=(--set model.norm.d=none --set model.spectral=true --set loss.weights.lecam=0.1)
 
 for np in 1 2 4 8; do train "$np" "$T/np$np"; done
 for np in 2 4 8; do

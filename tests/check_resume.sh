@@ -7,6 +7,8 @@ scratch
 few_faces 60 12
 END=ckpt-00000004.h5
 SMALL+=(--set checkpoint.every=1 --set train.batch=4)
+# D that follows more than gradients.
+SMALL+=(--set model.norm.d=none --set model.spectral=true --set loss.weights.lecam=0.1)
 
 # ended DIR: the last checkpoint of DIR is that of the run that nobody disturbed.
 ended() { same "$T/whole/$END" "$1/$END"; }

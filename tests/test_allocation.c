@@ -61,10 +61,10 @@ TEST(a_step_allocates_nothing)
 {
     static const char yaml[] =
         "data: {source: {group: faces}, target: {group: faces}, size: 16}\n"
-        "model: {width: 4, residuals: 1}\n"
+        "model: {width: 4, residuals: 1, norm: {d: none}, spectral: true}\n"
         "attention: {regions: 2, half: 4, mode: crop, jitter: 0.5}\n"
         "labels: {eyes: 0}\n"
-        "loss: {weights: {label: 1, label_fake: 1, label_d: 1, pixel: 1}}\n"
+        "loss: {weights: {label: 1, label_fake: 1, label_d: 1, pixel: 1, lecam: 1}}\n"
         "train: {steps: 8, batch: 4, microbatch: 1, label_warmup: 1, ema: 0.99, pool: 8, clip: 10,\n"
         "  augment: {colour: true, shift: true, cutout: true}}\n"
         "checkpoint: {every: 100}\n"

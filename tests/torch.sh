@@ -61,6 +61,7 @@ step() {
     expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
 }
 step "the reference job"
+step "spectral norm and LeCam" --set model.spectral=true --set model.norm.d=none --set loss.weights.lecam=0.3
 small_classifier 1 "$T/classifier"
 expect "a classifier trains" status_is 0 $?
 for net in classifier/latest vgg keras_model; do

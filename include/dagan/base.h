@@ -160,6 +160,7 @@ typedef struct {
         char norm_dae[32], norm_g[32], norm_d[32];
         int norm_groups; // for norm `group`
         int residuals;   // residual blocks of G
+        bool spectral;   // norm of D1's and D2's convolutions
         double range;    // r of G's last step, r tanh(x / r)
     } model;
     struct {
@@ -178,7 +179,7 @@ typedef struct {
         distance_t distance;
         char classifier[CONF_TEXT_MAX]; // of distance classifier: HDF5 file, "none"
         struct {
-            double gan_s, gan_t, cst, sym, label, label_fake, label_d, pixel, overlap, cycle, identity;
+            double gan_s, gan_t, cst, sym, label, label_fake, label_d, pixel, overlap, cycle, identity, lecam;
         } weights;
     } loss;
     struct {

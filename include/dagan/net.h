@@ -12,6 +12,7 @@ typedef struct {
     const char *norm;         // instance, group, layer or none
     bool frozen;              // gradients pass through, none are kept
     bool averaged;            // the EMA weights
+    bool spectral;            // convolutions divide their weights by their spectral norm
     char path[VIEW_NAME_MAX]; // "dae.enc"
 } scope_t;
 
@@ -24,6 +25,8 @@ scope_t scope_in(const scope_t *s, const char *name, ...) __attribute__((format(
 enum { UPSAMPLE = 0 };
 var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size, int stride, int pad,
                  bool bias, act_t act);
+// Numbers (1, 1, 1, n) that no gradient trains (train/follow.c), among the network's parameters.
+var_t numbers(const scope_t *s, const char *layer, const char *name, init_t init, int n);
 var_t norm_layer(const scope_t *s, const char *name, var_t x, act_t act);
 // conv without bias, then norm, then act: names "c1", "n1".  With norm `none`: conv with bias, then act.
 var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int size,
@@ -91,6 +94,7 @@ typedef struct {
     var_t fine;     // after two strides
     var_t features; // before the last convolution
     var_t score;    // (n, h, w, 1), no sigmoid
+    var_t averages; // (1, 1, 1, 2) of scores of real and of fake images, NULL without loss.weights.lecam
 } disc_t;
 
 disc_t discriminator(const scope_t *s, var_t x);

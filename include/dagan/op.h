@@ -53,6 +53,12 @@ var_t paste(int n, const var_t features[], var_t centres, int image_size, int ce
 var_t region_pool(var_t features, var_t centres, const sides_t *half, double sharpness, int image_size,
                   int region, int columns, int rows);
 
+// Spectral norm: sigma, the largest singular value of weight (kh, kw, ci, co) as co by all else, as half a
+// power iteration from u (co) finds it; and y = act(x / sigma + bias), the end of a convolution with weight /
+// sigma.
+var_t sigma(var_t weight, var_t u);
+var_t divide(var_t x, var_t sigma, var_t bias, act_t act);
+
 // DiffAugment of (n, h, w, 3) by `how` (n, 1, 1, AUGMENT_NUMBERS), see augment_draw.
 enum { AUGMENT_NUMBERS = 8 };
 var_t augment(var_t x, var_t how);
@@ -65,6 +71,8 @@ var_t mean_square(var_t a, var_t b); // mean (a - b)^2
 // scale * mean f(sign * v): softplus log(1 + e^v), hinge max(0, 1 + v), linear v; square: (v - target)^2.
 typedef enum { SCORE_SOFTPLUS, SCORE_HINGE, SCORE_LINEAR, SCORE_SQUARE } score_t;
 var_t mean_score(var_t v, score_t f, float sign_or_target, float scale);
+// LeCam of the scores of real and fake images; `averages` (1, 1, 1, 2): of lately seen ones, real and fake.
+var_t lecam(var_t real, var_t fake, var_t averages);
 // Mean cross-entropy of (n, 1, 1, classes) logits against (n, 1, 1, 1) class numbers; -1 counts as 0 loss.
 var_t cross_entropy(var_t logits, var_t label);
 var_t cross_entropy_class(var_t logits, int class); // of one class for all images

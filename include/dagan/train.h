@@ -27,7 +27,7 @@ scope_t loss_net_scope(tape_t *t, model_t *m);
 int loss_net_load(model_t *m, const comm_t *c);
 void loss_net_free(model_t *m);
 
-enum { OBJECTIVE_TERMS_MAX = 16 };
+enum { OBJECTIVE_TERMS_MAX = 16, SCORES = 4 };
 
 // A bucket of gradients and the node after whose backward it may leave.
 typedef struct {
@@ -291,6 +291,7 @@ struct trainer {
     long d_step;                                // the step whose gradients of D are under way
     objective_t *d_of;                          // d or label_d, what they are of
     bool d_finite;                              // the last gradients of D were
+    double score[SCORES];                       // that D1 and D2 gave in it, see side.h
     double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]
     int skipped;                                // steps in a row with gradients that are not finite
     long rollbacks;                             // since the run began

@@ -3,13 +3,17 @@
 
 #include "dagan/net.h"
 
-disc_t discriminator(const scope_t *s, var_t x)
+disc_t discriminator(const scope_t *d, var_t x)
 {
+    scope_t inner = *d, *s = &inner;
+    s->spectral = d->conf->model.spectral;
     int w = s->conf->model.width_d ? s->conf->model.width_d : s->conf->model.width;
     x = conv_layer(s, "c0", x, w, 4, 2, 1, true, ACT_LEAKY);
     var_t fine = x = conv_norm(s, "c1", "n1", x, 2 * w, 4, 2, 1, ACT_LEAKY);
     x = conv_norm(s, "c2", "n2", x, 4 * w, 4, 2, 1, ACT_LEAKY);
-    return (disc_t){ fine, x, conv_layer(s, "out", x, 1, 3, 1, 1, true, ACT_NONE) };
+    var_t score = conv_layer(s, "out", x, 1, 3, 1, 1, true, ACT_NONE);
+    return (disc_t){ fine, x, score,
+                     s->conf->loss.weights.lecam > 0 ? numbers(s, "lecam", "average", INIT_ZERO, 2) : NULL };
 }
 
 dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter)

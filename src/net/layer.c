@@ -34,11 +34,21 @@ static var_t param(const scope_t *s, const char *layer, const char *name, init_t
                       s->averaged);
 }
 
+var_t numbers(const scope_t *s, const char *layer, const char *name, init_t init, int n)
+{
+    scope_t still = *s;
+    still.frozen = true;
+    return param(&still, layer, name, init, 1, (int[4]){ n });
+}
+
 var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size, int stride, int pad,
                  bool bias, act_t act)
 {
     var_t w = param(s, name, "weight", INIT_NORMAL, 4, (int[]){ out, x->dim.c, size, size });
     var_t b = bias ? param(s, name, "bias", INIT_ZERO, 1, (int[4]){ out }) : NULL;
+    if (s->spectral)
+        return divide(conv(x, w, NULL, stride, pad, ACT_NONE),
+                      sigma(w, numbers(s, name, "u", INIT_NORMAL, out)), b, act);
     return stride == UPSAMPLE ? upsample_conv(x, w, b, pad, act) : conv(x, w, b, stride, pad, act);
 }
 

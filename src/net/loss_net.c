@@ -5,8 +5,8 @@
 
 #include "dagan/net.h"
 
-// VGG16 (Simonyan, Zisserman: ICLR 2015) up to block3_conv3, in Keras' names.  It was trained on 0..255 in the
-// order BGR, less the means of its images, which "input" makes of ours.
+// VGG16 (Simonyan, Zisserman: ICLR 2015) up to block3_conv3, in Keras' names.  It was trained on 0..255 in
+// the order BGR, less the means of its images, which "input" makes of ours.
 static var_t vgg16(const scope_t *s, var_t x)
 {
     static const struct {

@@ -31,14 +31,12 @@ static void backward(node_t *y)
 #pragma omp parallel for
     for (int i = 0; i < y->dim.n * y->dim.h; i++)
         for (int j = 0; j < y->dim.w; j++) {
-            size_t from = (size_t)i * row_of(y->dim) + (size_t)j * c, at = 2 * ((size_t)i * row + (size_t)j * c);
+            size_t from = (size_t)i * row_of(y->dim) + (size_t)j * c,
+                   at = 2 * ((size_t)i * row + (size_t)j * c);
             const float *x = y->in[0]->x + at;
             for (size_t k = 0; k < c; k++) {
                 float most = y->x[from + k];
-                size_t place = x[k] == most         ? 0
-                               : x[c + k] == most   ? c
-                               : x[row + k] == most ? row
-                                                    : row + c;
+                size_t place = x[k] == most ? 0 : x[c + k] == most ? c : x[row + k] == most ? row : row + c;
                 y->in[0]->g[at + place + k] += y->g[from + k];
             }
         }
@@ -59,6 +57,7 @@ const op_t op_max_pool = { .name = "max_pool",
 var_t max_pool(var_t x)
 {
     shape_t d = { x->dim.n, x->dim.h / 2, x->dim.w / 2, x->dim.c };
-    CHECK(x->dim.h % 2 == 0 && x->dim.w % 2 == 0, "max_pool: %dx%d pixels, wanted even sides", x->dim.w, x->dim.h);
+    CHECK(x->dim.h % 2 == 0 && x->dim.w % 2 == 0, "max_pool: %dx%d pixels, wanted even sides", x->dim.w,
+          x->dim.h);
     return tape_node(x->tape, &op_max_pool, d, 1, &x);
 }

@@ -176,6 +176,8 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_double(f, "/", "weight_label_fake", c->loss.weights.label_fake) |
               array_put_double(f, "/", "weight_label_d", c->loss.weights.label_d) |
               array_put_double(f, "/", "weight_overlap", c->loss.weights.overlap) |
+              array_put_long(f, "/", "spectral", c->model.spectral) |
+              array_put_double(f, "/", "weight_lecam", c->loss.weights.lecam) |
               array_put_double(f, "/", "weight_cycle", c->loss.weights.cycle) |
               array_put_double(f, "/", "weight_identity", c->loss.weights.identity);
     free(yaml);

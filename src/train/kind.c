@@ -64,6 +64,10 @@ int kind_check(const config_t *conf)
     if (kind_of(conf)->bit == KIND_CLASSIFIER && conf->attention.grid.given > 1)
         return fail("attention.grid: found %d, wanted one for all regions of a classifier",
                     conf->attention.grid.given);
+    if (conf->model.spectral && strcmp(conf->model.norm_d, "none"))
+        return fail(
+            "model.norm.d: found %s with model.spectral true, wanted none: a norm undoes what it does",
+            conf->model.norm_d);
     return check_distance(conf) ? -1 : net_check(conf);
 }
 
@@ -108,8 +112,10 @@ void objective_tell(const scope_t *d, var_t real, var_t fake, disc_t *of_real, d
 {
     int n = real->dim.n;
     disc_t both = discriminator(d, stack(2, (var_t[]){ real, fake }));
-    *of_real = (disc_t){ rows(both.fine, 0, n), rows(both.features, 0, n), rows(both.score, 0, n) };
-    *of_fake = (disc_t){ rows(both.fine, n, n), rows(both.features, n, n), rows(both.score, n, n) };
+    *of_real =
+        (disc_t){ rows(both.fine, 0, n), rows(both.features, 0, n), rows(both.score, 0, n), both.averages };
+    *of_fake =
+        (disc_t){ rows(both.fine, n, n), rows(both.features, n, n), rows(both.score, n, n), both.averages };
 }
 
 void objective_name_scores(wires_t *w)

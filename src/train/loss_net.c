@@ -60,8 +60,8 @@ static int read_view(hid_t file, const char *path, const view_t *v, float *w)
         H5_OK(H5Gclose(group));
     }
     if (want.found) return 0;
-    return v->rank == 4 ? fail("%s: %s has no readable kernel of 3 x 3 x %d x %d, wanted VGG16's", path, layer,
-                               v->shape[1], v->shape[0])
+    return v->rank == 4 ? fail("%s: %s has no readable kernel of 3 x 3 x %d x %d, wanted VGG16's", path,
+                               layer, v->shape[1], v->shape[0])
                         : fail("%s: %s has no readable bias of %d, wanted VGG16's", path, layer, v->shape[0]);
 }
 
@@ -121,7 +121,8 @@ int loss_net_find(model_t *m, const comm_t *c)
 scope_t loss_net_scope(tape_t *t, model_t *m)
 {
     config_t *conf = m->loss_net_conf;
-    scope_t s = scope_new(t, &m->loss_net, conf, conf ? "cls" : "vgg16", conf ? conf->model.norm_dae : "none");
+    scope_t s =
+        scope_new(t, &m->loss_net, conf, conf ? "cls" : "vgg16", conf ? conf->model.norm_dae : "none");
     s.frozen = true;
     return s;
 }

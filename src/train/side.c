@@ -39,12 +39,23 @@ void side_schedule(const side_t *s, objective_t *o)
     qsort(o->departure, (size_t)s->n_buckets, sizeof *o->departure, by_node);
 }
 
+static float mean(var_t v)
+{
+    double sum = 0;
+    for (size_t i = 0; i < numel(v->dim); i++) sum += v->x[i];
+    return (float)(sum / (double)numel(v->dim));
+}
+
 // Loss terms and figures ride along behind the gradients: summed in the same tree, they too are the same on
 // any number of ranks.
 static void add_sums(side_t *s, const objective_t *o)
 {
     float *sum = s->params->g + s->params->n;
     for (int i = 0; i < o->n_terms; i++) sum[side_sum(o->term[i]->name, o->step)] += o->value[i]->x[0];
+    var_t const score[SCORES] = { o->wires.d1_t.score, o->wires.d1_fs.score, o->wires.d2_t.score,
+                                  o->wires.d2_ft.score };
+    for (int k = 0; o->step == STEP_D && k < SCORES; k++)
+        if (score[k]) sum[SUM_SCORES + k] += mean(score[k]);
     for (int i = 0; i < CONF_LABELS_MAX && o->wires.right[i]; i++) {
         sum[SUM_RIGHT] += o->wires.right[i]->x[0];
         sum[SUM_KNOWN] += o->wires.right[i]->x[1];

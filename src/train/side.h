@@ -5,11 +5,17 @@
 #include "dagan/train.h"
 
 // What follows the gradients in params_t.g: whether ranks were asked to stop and still write
-// a checkpoint, the accuracy, the losses.
-enum { SUM_STOP, SUM_WRITING, SUM_RIGHT, SUM_KNOWN, SUM_LOSSES, SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
+// a checkpoint, the accuracy, mean scores by D1 of t and F(s) and by D2 of t and F(t), the losses.
+enum { SUM_STOP, SUM_WRITING, SUM_RIGHT, SUM_KNOWN, SUM_SCORES, SUM_LOSSES = SUM_SCORES + SCORES };
+enum { SUMS = SUM_LOSSES + OBJECTIVE_TERMS_MAX };
 
 // Place of a loss among the sums of its side.
 int side_sum(const char *loss, int step);
+
+// Power iterations of the spectral norms of D1 and D2, for their weights as they now are; LeCam's averages
+// after a step with these mean scores.  Local, and alike on every rank.
+void follow_weights(params_t *d, int times);
+void follow_scores(params_t *d, const double score[SCORES]);
 
 // Collective.  Borrows p.
 void side_init(side_t *s, const comm_t *c, const config_t *conf, params_t *p, const char *what, int leaves);

@@ -71,6 +71,7 @@ static void keep_sums(trainer_t *tr, const side_t *s, int step)
 {
     for (int i = 0; losses[i]; i++)
         if (losses[i]->steps & step) tr->loss[i] = sum_of(s, tr, side_sum(losses[i]->name, step));
+    for (int i = 0; step == STEP_D && i < SCORES; i++) tr->score[i] = sum_of(s, tr, SUM_SCORES + i);
     if (!(step & STEPS_OF_D)) tr->accuracy = sum_of(s, tr, SUM_RIGHT) / sum_of(s, tr, SUM_KNOWN);
 }
 
@@ -103,7 +104,11 @@ int trainer_settle(trainer_t *tr)
     keep_sums(tr, s, tr->d_of->step);
     unsigned nets = is_warm ? 1u : ~0u; // D1 is the first of its parameters
     tr->d_finite = apply(tr, s, rate_of_d(tr->conf, &tr->plan, tr->d_step), nets);
-    if (tr->d_finite) return 0;
+    if (tr->d_finite) {
+        follow_weights(s->params, 1);
+        if (!is_warm) follow_scores(s->params, tr->score);
+        return 0;
+    }
     int bad = nonfinite_meet(tr, tr->d_of, s);
     if (!is_warm) undo_pool(tr);
     return bad;

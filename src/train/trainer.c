@@ -10,6 +10,8 @@
 #include "save.h"
 #include "side.h"
 
+enum { POWER_ITERATIONS = 15 }; // of spectral norms at first, PyTorch's; then one a step
+
 static void between(void *arg)
 {
     trainer_t *tr = arg;
@@ -70,6 +72,7 @@ static int build(trainer_t *tr, bool keeps_wires)
         if (kind_takes(conf, step[i])) objective_build(o[i], m, step[i], leaf);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
+    follow_weights(&m->d, POWER_ITERATIONS);
     if (loss_net_load(m, tr->comm)) return -1;
     if (conf->train.ema == 0) params_share_average(&m->f);
     params_share_average(&m->d);

@@ -118,7 +118,7 @@ def main():
             read(here, kind) for kind in ("batch", "weights", "wires", "loss", "grad", "after"))
 
     model = reference.model(o).double()
-    own = dict(model.named_parameters())
+    own = dict(model.named_parameters()) | dict(model.named_buffers())
     if o.distance == "classifier":
         if not a.loss_net:
             sys.exit(f"{a.file}: its distance wants --loss-net")
@@ -152,6 +152,12 @@ def main():
         for handle in handles:
             handle.remove()
 
+    # What no gradient trains follows the weights and the scores.
+    scores = [np.array([q[f"{d}_real"].mean(), q[f"{d}_fake"].mean()]) for d in ("d1", "d2")]
+    follows = {n: 0.99 * weights[n] + 0.01 * scores[n.startswith("d2")] if n.endswith("average") else
+               model.get_submodule(n[:-2]).next_u(torch.tensor(after[n[:-1] + "weight"])).numpy()
+               for n, _ in model.named_buffers() if n in after}
+
     table = Table(a.partial)
     for n in terms:
         table.line(f"loss {n}", a.tol_loss, {n: terms[n]}, loss,
@@ -163,6 +169,8 @@ def main():
         if net != "dae" or labelled == 0:
             table.line(f"grad {net}", allowed[net], part, grad,
                        lambda n: np.abs(grad[n] - part[n]).max() / largest[n])
+    if follows:
+        table.line("after, follows", a.tol_wires, follows, after, lambda n: np.abs(after[n] - follows[n]).max())
     # Adam divides by the gradient's size, so the weights after one step tell about the gradients'
     # signs only; what is checked here is the optimizer, given the file's own gradients.
     for net in nets if step == 0 else ():

@@ -22,6 +22,7 @@ class Settings:              # the defaults are the reference job
     norm_dae: str = "instance"
     norm_g: str = "instance"
     norm_d: str = "instance"
+    spectral: int = 0        # 1: spectral norm in D1 and D2
     rate_g: float = 2e-4     # Adam's rate for DAE and G; rate_d for D1 and D2
     rate_d: float = 2e-4
     weight_gan_s: float = 1.0    # of the terms in the objective of DAE and G
@@ -31,6 +32,7 @@ class Settings:              # the defaults are the reference job
     weight_pixel: float = 1.0
     weight_cycle: float = 10.0
     weight_identity: float = 0.0
+    weight_lecam: float = 0.0    # of that of D1 and D2
 
 
 def norm(kind, channels):
@@ -145,13 +147,45 @@ class Mapping(Decoder):
         return super().forward(self.enc(x))
 
 
+class SpectralConv(nn.Conv2d):
+    """Its weight is divided by the singular value that belongs to u."""
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        self.register_buffer("u", torch.ones(self.out_channels))
+
+    def forward(self, x):
+        w, u = self.weight.flatten(1), F.normalize(self.u, dim=0)
+        v = F.normalize(w.detach().T @ u, dim=0)
+        return F.conv2d(x, self.weight / (u @ w @ v), self.bias, self.stride, self.padding)
+
+    def next_u(self, w):
+        """After another power iteration with the new weight w."""
+        v = F.normalize(w.flatten(1).T @ self.u, dim=0)
+        return F.normalize(w.flatten(1) @ v, dim=0)
+
+
+class LeCam(nn.Module):
+    """Holds scores near the averages of the other side's."""
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("average", torch.zeros(2))      # of real, of fake
+
+    def forward(self, real, fake):
+        return (real - self.average[1]).square().mean() + (fake - self.average[0]).square().mean()
+
+
 class Discriminator(nn.Module):
     def __init__(self, o):
         super().__init__()
         w, kind = o.width, o.norm_d
+        convolution = nn.Conv2d if not o.spectral else SpectralConv
+        conv = lambda inputs, outputs, size, stride=1, before=None: convolution(
+            inputs, outputs, size, stride, (size - 1) // 2, bias=before in (None, "none"))
         self.c0, self.out = conv(3, w, 4, 2), conv(4 * w, 1, 3)
         self.c1, self.n1 = conv(w, 2 * w, 4, 2, before=kind), norm(kind, 2 * w)
         self.c2, self.n2 = conv(2 * w, 4 * w, 4, 2, before=kind), norm(kind, 4 * w)
+        if o.weight_lecam:
+            self.lecam = LeCam()
 
     def forward(self, x):
         x = F.leaky_relu(self.c0(x), 0.2)
@@ -226,13 +260,18 @@ class Model(nn.Module):
             for name, x in (("s", s), ("t", t), ("sf", q["s_fake"]), ("tf", q["t_fake"])):
                 box = mask(q[f"{name}_centres"], *x.shape[2:], self.o.half, self.o.sharpness)
                 q = {**q, f"{name}_instances": self.loss_net((x[:, None] * box).flatten(0, 1))}
-        return {
+        return self.hold(q) | {
             "gan_s": loss_g(q["d1_fake"]), "gan_t": loss_g(q["d2_fake"]),
             "cst": d(q["sf_instances"], q["s_instances"]),   # Eq. 5, gradient into both sides
             "sym": d(q["tf_instances"], q["t_instances"]),   # Eq. 6
             "pixel": F.l1_loss(q["t_fake"], t),
             "d1": loss_d(q["d1_real"], q["d1_fake"]), "d2": loss_d(q["d2_real"], q["d2_fake"]),
         }
+
+    def hold(self, q):
+        if not self.o.weight_lecam:
+            return {}
+        return {"lecam": sum(d.lecam(q[f"{n}_real"], q[f"{n}_fake"]) for n, d in (("d1", self.d1), ("d2", self.d2)))}
 
     def gradients(self, s, t):
         """Quantities, losses, gradients: each of its own player's loss, which detaches D's fakes."""
@@ -241,7 +280,8 @@ class Model(nn.Module):
         weighted = lambda term: getattr(self.o, f"weight_{term}") * loss[term]
         objective = sum(map(weighted, self.terms))
         grad = {}
-        for nets, value in ((self.ours, objective), (("d1",), loss["d1"]), (("d2",), loss["d2"])):
+        held = self.o.weight_lecam * loss.get("lecam", 0)    # of each D the part that it is in
+        for nets, value in ((self.ours, objective), (("d1",), loss["d1"] + held), (("d2",), loss["d2"] + held)):
             own = {n: p for n, p in self.named_parameters() if n.split(".")[0] in nets}
             grad.update(zip(own, torch.autograd.grad(value, own.values(), retain_graph=True)))
         return q, loss, grad
