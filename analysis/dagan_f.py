@@ -97,6 +97,21 @@ def soft_box(centres, size, half, k):
     return (m[:, :, 1, :, None] * m[:, :, 0, None, :])[:, :, None]
 
 
+def settle(x, centres, s):
+    """Mean shift: a centre moves to the centroid of the contrast in its box, the edges of which are twice as sharp."""
+    at = torch.arange(s["size"], dtype=x.dtype, device=x.device)
+    mean = lambda m, values: (m * values).sum((-2, -1), keepdim=True)
+    for step in range(int(max(s["settle"]))):
+        m = soft_box(centres, s["size"], s["half"], 2 * s["sharpness"])
+        colour = mean(m, x[:, None]) / mean(m, torch.ones_like(m)).clamp(min=1e-3)
+        m = m * (x[:, None] - colour).abs().sum(2, keepdim=True)
+        moved = torch.stack([mean(m, at), mean(m, at[:, None])], -1).flatten(2)
+        moved = (moved + 1e-3 * centres) / (mean(m, torch.ones_like(m)).flatten(2) + 1e-3)
+        moves = torch.tensor(s["settle"], device=x.device) > step
+        centres = torch.where(moves[:, None], moved, centres)
+    return centres
+
+
 def window_side(s, half):
     """Of a region's window along one axis; the whole image in mode mask."""
     side = math.ceil(2 * half + 4 / s["sharpness"] + WINDOW_STEP)
@@ -141,7 +156,7 @@ class DAE(nn.Module):
         features = self.enc(x)
         if not self.loc:  # G sees E(X) alone
             return features, x.new_zeros(len(x), 0, 2), x.new_zeros(len(x), 0, *features.shape[1:])
-        centres = self.loc(features)
+        centres = settle(x, self.loc(features), self.s)
         regions = x[:, None] * soft_box(centres, self.s["size"], self.s["half"], self.s["sharpness"])
         instances = [self.instance(regions[:, r], centres[:, r], *sides) for r, sides in enumerate(self.windows)]
         return features, centres, torch.stack(instances, 1)

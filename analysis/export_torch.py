@@ -36,6 +36,7 @@ SETTINGS = {
     "attention.regions": "regions",
     "attention.half": "half",
     "attention.grid": None,
+    "attention.settle": "settle",
     "attention.jitter": None,
     "attention.sharpness": "sharpness",
     "attention.mode": "mode",
@@ -71,7 +72,9 @@ def settings(path, config):
         if config[key] not in known:
             mistake(f"{path}: {key} is {config[key]!r}, dagan_f.py knows {', '.join(known)}")
     found = {name: config[key] for key, name in SETTINGS.items() if name}
-    return found | {"half": half_of(found["half"])}
+    steps = [int(text) for text in str(found["settle"]).split()]
+    steps = steps * found["regions"] if len(steps) == 1 else steps
+    return found | {"half": half_of(found["half"]), "settle": steps or [0]}
 
 
 def weights(file):

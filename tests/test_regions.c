@@ -113,3 +113,40 @@ TEST(overlap_is_the_covered_share_of_the_smaller_box)
     }
     tape_free(&t);
 }
+
+static double soft(double p, double centre, double half, double k)
+{
+    return 1 / (1 + exp(-k * (p - centre + half))) - 1 / (1 + exp(-k * (p - centre - half)));
+}
+
+// A white line three pixels below the centre on black.  Whatever the mean colour, as much contrast lies on
+// the line as beside it: so the centre moves to half-way between the mask's share of the line and its share
+// of the rest.
+TEST(a_centre_settles_on_the_contrast_in_its_box)
+{
+    enum { SIZE = 64, LINE = 23, K = 2 };
+    static const sides_t half = { 1, { { 5, 4 }, { 5, 4 } } }, steps = { 2, { { 3, 3 }, { 0, 0 } } };
+    static const float centres[] = { 15, 20, 16, 20, /* no line */ 40, 50, 41, 50 };
+    double sum[2] = { 0 }, at[2] = { 0 };
+    tape_t t = { 0 };
+    var_t x = tape_input(&t, "x", (shape_t){ 2, SIZE, SIZE, 3 }),
+          c = tape_input(&t, "c", (shape_t){ 2, 1, 2, 2 }), y[3];
+    for (int i = 0; i < 3; i++)
+        y[i] = tape_name(settle(x, i ? y[i - 1] : c, &half, K, &steps, i), "moved", true);
+    tape_plan(&t, NULL);
+    memcpy(c->x, centres, sizeof centres);
+    for (int i = 0; i < SIZE; i++)
+        for (int k = 0; k < 3; k++) x->x[(LINE * SIZE + i) * 3 + k] = 1;
+    tape_forward(&t, 0, t.n);
+    for (int j = 0; j < SIZE; j++) {
+        sum[j == LINE] += soft(j, 20, 4, K);
+        at[j == LINE] += soft(j, 20, 4, K) * j;
+    }
+    EXPECT_NEAR(y[0]->x[1], (at[0] / sum[0] + at[1] / sum[1]) / 2, 1e-3); // 1e-3 of contrast hold it back
+    for (int i = 1; i < 3; i++) EXPECT(y[i]->x[1] > y[i - 1]->x[1] && y[i]->x[1] < LINE);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_NEAR(y[i]->x[0], 15, 1e-3); // the line goes on to both sides
+        for (int k = 2; k < 8; k++) EXPECT(y[i]->x[k] == centres[k]);
+    }
+    tape_free(&t);
+}

@@ -25,10 +25,10 @@ compare() {
     "$PYTHON" tests/check_torch.py "$name" "$T/$name-torch" "$T/$name.h5" "$T/$name/latest.h5" || not_ok "$name is compared to the end"
 }
 compare crop
-compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2
+compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2 --set "attention.settle=1 2 0 3"
 compare window --set model.range=1.75 --set attention.window=40 --set attention.sharpness=1 --set model.norm.dae=layer --set model.norm.g=none
 compare fc --set model.localiser=fc --set train.rate_g=0.0001 --set model.norm.groups=4 --set attention.half=7.5
-compare mask --set attention.mode=mask --set model.norm.g=instance --set model.residuals=2
+compare mask --set attention.mode=mask --set attention.settle=2 --set model.norm.g=instance --set model.residuals=2
 compare reference --set attention.mode=mask --set model.norm.dae=instance --set model.norm.g=instance --set model.residuals=4
 compare one --set train.rate_g=0.003 --set attention.regions=1 --set attention.mode=mask --set model.norm.dae=none --set model.norm.g=layer \
     --set labels.eyes=0 --set labels.mouth=0 --set labels.glasses=0 --set labels.hair=0 --set loss.weights.overlap=0

@@ -126,6 +126,13 @@ static int check_regions(source_t *s)
     const config_t *c = s->c;
     if (check_given_sides(s, "attention.half", &c->attention.half)) return -1;
     if (check_given_sides(s, "attention.grid", &c->attention.grid)) return -1;
+    if (check_given_sides(s, "attention.settle", &c->attention.settle)) return -1;
+    for (int r = 0; r < c->attention.regions; r++) {
+        const double *steps = c->attention.settle.side[r];
+        if (steps[0] != floor(steps[0]) || steps[0] != steps[1])
+            return fail("%s: found %gx%g, wanted whole numbers of steps", place_of(s, "attention.settle"),
+                        steps[0], steps[1]);
+    }
     for (int i = 0; i < 2 * c->attention.regions; i++) {
         double half = c->attention.half.side[i / 2][i % 2], grid = c->attention.grid.side[i / 2][i % 2];
         if (half > c->data.size / 2.0)

@@ -58,6 +58,7 @@ const conf_key_t conf_keys[] = {
     { "attention.regions",     INT(attention.regions, 0, CONF_REGIONS_MAX, "4"),  "regions per image, N' of Eq. 1; 0: none, G sees E(X) alone" },
     { "attention.half",        SIDES(attention.half, 0.5, 512, "12"),             "half-sides w and h of Eq. 2 in pixels, of all regions or of each" },
     { "attention.grid",        SIDES(attention.grid, 1, 16, "1"),                 "parts of a region along x and y whose mean features its label heads read" },
+    { "attention.settle",      SIDES(attention.settle, 0, 8, "0"),                "steps by which a region's centre then moves to the contrast in its box, of all regions or of each" },
     { "attention.jitter",      FLOAT(attention.jitter, 0, 1, "0"),                "share of w and h by which training displaces regions at random" },
     { "attention.sharpness",   FLOAT(attention.sharpness, 0.01, 20, "1"),         "k of Eq. 4 per pixel; from 5 on its gradient is erratic" },
     { "attention.mode",        CHOICE(attention.mode, "mask|crop", "mask"),       "what E sees of a region: the masked image (Eq. 3), or a window" },

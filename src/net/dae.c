@@ -108,6 +108,21 @@ static var_t encode_parts(const scope_t *enc, var_t x)
     return stack(parts, y);
 }
 
+// A box softer than that would let the neighbours' contrast in.
+enum { SETTLE_EDGE = 2 }; // times k
+
+static var_t centres_of(const scope_t *loc, var_t features, var_t x)
+{
+    const config_t *conf = loc->conf;
+    int regions = conf->attention.regions;
+    const sides_t *half = &conf->attention.half, *steps = &conf->attention.settle;
+    double k = SETTLE_EDGE * conf->attention.sharpness, most = 0;
+    var_t c = localiser_of(conf)->build(loc, features, regions, x->dim.w);
+    for (int r = 0; r < regions; r++) most = fmax(most, steps->side[r][0]);
+    for (int step = 0; step < most; step++) c = settle(x, c, half, k, steps, step);
+    return c;
+}
+
 dae_t dae(const scope_t *s, var_t x, var_t jitter)
 {
     const config_t *conf = s->conf;
@@ -118,7 +133,7 @@ dae_t dae(const scope_t *s, var_t x, var_t jitter)
     dae_t z = { .regions = { x }, .n_groups = 1 };
     z.features = z.instances = encode(&enc, x);
     if (!conf->attention.regions) return z;
-    z.centres = localiser_of(conf)->build(&loc, z.features, conf->attention.regions, size);
+    z.centres = centres_of(&loc, z.features, x);
     z.at = jitter ? add(z.centres, jitter) : z.centres;
     if (conf->attention.mode == ATTENTION_MASK) {
         z.regions[0] = mask(x, z.at, half, k);

@@ -1,4 +1,5 @@
-// y = act(x / sigma + bias): the end of a convolution whose weight is divided by sigma, which is linear in it.
+// y = act(x / sigma + bias): the end of a convolution whose weight is divided by sigma, which is linear in
+// it.
 
 #include "dagan/op.h"
 

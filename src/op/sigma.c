@@ -1,6 +1,6 @@
-// Spectral norm (Miyato, Kataoka, Koyama, Yoshida: ICLR 2018): what a weight, as a matrix of its outputs by all
-// else, at most stretches a vector by.  One half of a power iteration from u, the output that stretches it most
-// as far as is known: v = W^T u / |W^T u|, sigma = u^T W v.  u and v count as constants.
+// Spectral norm (Miyato, Kataoka, Koyama, Yoshida: ICLR 2018): what a weight, as a matrix of its outputs by
+// all else, at most stretches a vector by.  One half of a power iteration from u, the output that stretches
+// it most as far as is known: v = W^T u / |W^T u|, sigma = u^T W v.  u and v count as constants.
 
 #include <math.h>
 

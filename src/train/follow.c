@@ -1,6 +1,6 @@
-// Numbers of D1 and D2 that no gradient trains, which follow their weights and scores: u of spectral norms, and
-// LeCam's averages.  They are views among D's parameters, so checkpoints, rollbacks and comparisons of ranks hold
-// them; every rank has the same weights and sums to make them of.
+// Numbers of D1 and D2 that no gradient trains, which follow their weights and scores: u of spectral norms,
+// and LeCam's averages.  They are views among D's parameters, so checkpoints, rollbacks and comparisons of
+// ranks hold them; every rank has the same weights and sums to make them of.
 
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "side.h"
 
-enum { OUTPUTS_MAX = 4096 }; // of a convolution of D, at the largest width
+enum { OUTPUTS_MAX = 4096 };      // of a convolution of D, at the largest width
 static const double DECAY = 0.99; // of LeCam's averages, the authors'
 
 static const view_t *view_of(const params_t *p, const char *name)
