@@ -100,15 +100,15 @@ def soft_box(centres, size, half, k):
 def settle(x, centres, s):
     """Mean shift: a centre moves to the centroid of the contrast in its box, the edges of which are twice as sharp."""
     at = torch.arange(s["size"], dtype=x.dtype, device=x.device)
-    mean = lambda m, values: (m * values).sum((-2, -1), keepdim=True)
-    for step in range(int(max(s["settle"]))):
+    total = lambda m, values: (m * values).sum((-2, -1), keepdim=True)
+    steps = torch.tensor(s["settle"], device=x.device).expand(centres.shape[1:])
+    for step in range(int(steps.max())):
         m = soft_box(centres, s["size"], s["half"], 2 * s["sharpness"])
-        colour = mean(m, x[:, None]) / mean(m, torch.ones_like(m)).clamp(min=1e-3)
+        colour = total(m, x[:, None]) / total(m, torch.ones_like(m)).clamp(min=1e-3)
         m = m * (x[:, None] - colour).abs().sum(2, keepdim=True)
-        moved = torch.stack([mean(m, at), mean(m, at[:, None])], -1).flatten(2)
-        moved = (moved + 1e-3 * centres) / (mean(m, torch.ones_like(m)).flatten(2) + 1e-3)
-        moves = torch.tensor(s["settle"], device=x.device) > step
-        centres = torch.where(moves[:, None], moved, centres)
+        moved = torch.stack([total(m, at), total(m, at[:, None])], -1).flatten(2)
+        moved = (moved + 1e-3 * centres) / (total(m, torch.ones_like(m)).flatten(2) + 1e-3)
+        centres = torch.where(steps > step, moved, centres)
     return centres
 
 

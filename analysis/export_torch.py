@@ -45,7 +45,7 @@ SETTINGS = {
 NORMS = "instance", "group", "layer", "none"
 
 
-def half_of(value):
+def sides_of(value):
     """12 stays; "11x6 8" becomes [[11, 6], [8, 8]]."""
     if not isinstance(value, str):
         return value
@@ -62,6 +62,7 @@ def settings(path, config):
         "model.norm.g": NORMS,
         "attention.mode": ("mask", "crop"),
     }
+    config.setdefault("attention.settle", 0)  # younger than the format
     for key, value in config.items():
         if key.startswith(("model.", "attention.")) and key not in SETTINGS:
             mistake(f"{path}: {key} is {value}, a key that dagan_f.py does not know")
@@ -72,9 +73,7 @@ def settings(path, config):
         if config[key] not in known:
             mistake(f"{path}: {key} is {config[key]!r}, dagan_f.py knows {', '.join(known)}")
     found = {name: config[key] for key, name in SETTINGS.items() if name}
-    steps = [int(text) for text in str(found["settle"]).split()]
-    steps = steps * found["regions"] if len(steps) == 1 else steps
-    return found | {"half": half_of(found["half"]), "settle": steps or [0]}
+    return found | {"half": sides_of(found["half"]), "settle": sides_of(found["settle"])}
 
 
 def weights(file):

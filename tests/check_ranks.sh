@@ -7,8 +7,6 @@ scratch
 few_faces 60 12
 END=ckpt-00000004.h5
 SMALL+=(--set checkpoint.every=100 --set attention.jitter=0.5)
-# D that follows more than gradients.
-SMALL+=(--set model.norm.d=none --set model.spectral=true --set loss.weights.lecam=0.1)
 
 for np in 1 2 4 8; do train "$np" "$T/np$np"; done
 for np in 2 4 8; do
@@ -19,9 +17,20 @@ for np in 1 2 4; do train "$np" "$T/pairs$np" --set train.microbatch=2; done
 for np in 2 4; do
     expect "two pairs to a leaf: $np ranks give every dataset of one, in bits" same "$T/pairs1/$END" "$T/pairs$np/$END"
 done
+# D that follows more than gradients, centres that settle, and distances by another network.
+small_classifier 1 "$T/classifier"
+MORE=(--set model.norm.d=none --set model.spectral=true --set loss.weights.lecam=0.1 --set "attention.settle=1 2 0 0"
+    --set loss.distance=classifier --set loss.classifier="$T/classifier/latest.h5")
+for np in 1 2 4; do train "$np" "$T/more$np" "${MORE[@]}"; done
+for np in 2 4; do
+    expect "with more of everything, too: $np ranks" same "$T/more1/$END" "$T/more$np/$END"
+done
+expect "the log names the network of distances" says "$T/more2/log.txt" "distances by the features of .*classifier/latest\.h5, [0-9a-f]{16}$"
 export OMP_NUM_THREADS=3
 train 2 "$T/threads"
+train 1 "$T/more-threads" "${MORE[@]}"
 export OMP_NUM_THREADS=1
+expect "and with 3 threads" same "$T/more1/$END" "$T/more-threads/$END"
 expect "3 threads a rank give every dataset of one thread, in bits" same "$T/np1/$END" "$T/threads/$END"
 DAGAN_ISA=generic train 1 "$T/generic"
 expect "plain instructions come close" same "$T/np1/$END" "$T/generic/$END" --only ^/weights/ --close 1e-3

@@ -280,3 +280,18 @@ TEST(each_step_moves_its_own_networks_only)
         close_case(&e);
     }
 }
+
+TEST(lecam_holds_each_side_near_the_average_of_the_other)
+{
+    tape_t t = { 0 };
+    shape_t two = { 1, 2, 1, 1 };
+    var_t real = tape_input(&t, "real", two), fake = tape_input(&t, "fake", two);
+    var_t averages = tape_input(&t, "averages", (shape_t){ 1, 1, 1, 2 }), y = lecam(real, fake, averages);
+    tape_plan(&t, NULL);
+    memcpy(real->x, (float[]){ 1, 2 }, 2 * sizeof(float));
+    memcpy(fake->x, (float[]){ 0, -1 }, 2 * sizeof(float));
+    memcpy(averages->x, (float[]){ 0.5f, -0.25f }, 2 * sizeof(float)); // of real, of fake images
+    tape_forward(&t, 0, t.n);
+    EXPECT_NEAR(y->x[0], (1.25 * 1.25 + 2.25 * 2.25) / 2 + (0.5 * 0.5 + 1.5 * 1.5) / 2, 1e-6);
+    tape_free(&t);
+}

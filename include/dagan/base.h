@@ -167,7 +167,7 @@ typedef struct {
         int regions;
         sides_t half;   // w, h of Eq. 2
         sides_t grid;   // label heads read the mean features of so many parts of their region
-        sides_t settle; // steps of mean shift behind f_loc, both numbers alike
+        sides_t settle; // steps of mean shift behind f_loc, along x and y
         double jitter;  // of centres in training, in half-sides
         double sharpness;
         attention_t mode;

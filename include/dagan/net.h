@@ -26,7 +26,7 @@ enum { UPSAMPLE = 0 };
 var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size, int stride, int pad,
                  bool bias, act_t act);
 // Numbers (1, 1, 1, n) that no gradient trains (train/follow.c), among the network's parameters.
-var_t numbers(const scope_t *s, const char *layer, const char *name, init_t init, int n);
+var_t untrained(const scope_t *s, const char *layer, const char *name, init_t init, int n);
 var_t norm_layer(const scope_t *s, const char *name, var_t x, act_t act);
 // conv without bias, then norm, then act: names "c1", "n1".  With norm `none`: conv with bias, then act.
 var_t conv_norm(const scope_t *s, const char *conv_name, const char *norm_name, var_t x, int out, int size,
@@ -62,6 +62,8 @@ const localiser_t *localiser_of(const config_t *conf);
 var_t encode(const scope_t *s, var_t x);
 // Checks that the names in the configuration exist and their sizes fit.  0, or -1 after fail().
 int net_check(const config_t *conf);
+// The same of the classifier `net` of loss.distance classifier, in the windows of conf.
+int net_check_loss_net(const config_t *conf, const config_t *net);
 
 // ---- the networks ----------------------------------------------------------------------------------
 
@@ -71,7 +73,7 @@ enum { DAE_GROUPS_MAX = 16 }; // as many distances make a weighted_sum
 // instance E(X).
 typedef struct {
     var_t features;  // E(X)                    (n, h, w, c)
-    var_t centres;   // Eq. 1                   (n, 1, N', 2)
+    var_t centres;   // Eq. 1, then attention.settle: (n, 1, N', 2)
     var_t at;        // where the regions lie: there, or displaced from there by attention.jitter
     var_t instances; // Inst_i = E(R_i), Eq. 3  (n * N', h, w, c)
     // R_i = X o M_i, (n * N', H, W, 3); in crop mode the windows, neighbours of one size in one group.

@@ -61,6 +61,8 @@ void params_alloc(params_t *p, uint64_t seed, int n_sums);
 void params_init(params_t *p, uint64_t seed);
 // Where no average is kept: one array for both.  After params_alloc, before any tape is planned.
 void params_share_average(params_t *p);
+// Of a network that is never trained: weights alone.  After params_alloc.
+void params_freeze(params_t *p);
 void params_changed(params_t *p);
 // Rows [first, first + count) of the view's leading dimension, between memory order and file order.
 void view_to_file(const view_t *v, float *out, const float *array, int first, int count);

@@ -19,9 +19,9 @@ typedef struct {
     config_t *loss_net_conf; // a classifier's, owned; NULL: VGG16
 } model_t;
 
-// The network of loss.distance classifier, if m->conf asks for it: which it is, before objectives are built;
-// how a tape sees it; and, when they are built and before tapes are planned, its weights.  find and load are
-// collective; 0, or -1 after the message was printed.
+// The network of loss.distance classifier, if kind_has_loss_net(m->conf): which it is, before objectives are
+// built; how a tape sees it; and, when they are built and before tapes are planned, its weights.  find and
+// load are collective; 0, or -1 after the message was printed.
 int loss_net_find(model_t *m, const comm_t *c);
 scope_t loss_net_scope(tape_t *t, model_t *m);
 int loss_net_load(model_t *m, const comm_t *c);
@@ -109,6 +109,8 @@ bool kind_takes(const config_t *conf, int step);
 bool kind_has_loss(const config_t *conf, const loss_t *loss);
 // Whether it tells labels of what it trains on, so that label_accuracy says something.
 bool kind_tells_labels(const config_t *conf);
+// Whether a loss compares features of loss.classifier.
+bool kind_has_loss_net(const config_t *conf);
 
 // ---- gradients over leaves and ranks ---------------------------------------------------------------
 

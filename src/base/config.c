@@ -127,19 +127,16 @@ static int check_regions(source_t *s)
     if (check_given_sides(s, "attention.half", &c->attention.half)) return -1;
     if (check_given_sides(s, "attention.grid", &c->attention.grid)) return -1;
     if (check_given_sides(s, "attention.settle", &c->attention.settle)) return -1;
-    for (int r = 0; r < c->attention.regions; r++) {
-        const double *steps = c->attention.settle.side[r];
-        if (steps[0] != floor(steps[0]) || steps[0] != steps[1])
-            return fail("%s: found %gx%g, wanted whole numbers of steps", place_of(s, "attention.settle"),
-                        steps[0], steps[1]);
-    }
     for (int i = 0; i < 2 * c->attention.regions; i++) {
-        double half = c->attention.half.side[i / 2][i % 2], grid = c->attention.grid.side[i / 2][i % 2];
+        double half = c->attention.half.side[i / 2][i % 2], grid = c->attention.grid.side[i / 2][i % 2],
+               steps = c->attention.settle.side[i / 2][i % 2];
         if (half > c->data.size / 2.0)
             return fail("%s: found %g, wanted at most half of data.size, %g", place_of(s, "attention.half"),
                         half, c->data.size / 2.0);
         if (grid != floor(grid))
             return fail("%s: found %g, wanted whole numbers", place_of(s, "attention.grid"), grid);
+        if (steps != floor(steps))
+            return fail("%s: found %g, wanted whole numbers", place_of(s, "attention.settle"), steps);
     }
     return 0;
 }

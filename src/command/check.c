@@ -23,7 +23,7 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     double pool = 2.0 * image_pool_depth(conf, &d->plan) * conf->data.size * conf->data.size * 3;
     bool has_attention = d->g.wires.z.centres != NULL;
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
-    double per_rank = (n * (5 + levels) + n / 2 + tapes + 4.0 * (double)d->model.loss_net.n) * float_bytes +
+    double per_rank = (n * (5 + levels) + n / 2 + tapes + (double)d->model.loss_net.n) * float_bytes +
                       pool * d->plan.my_leaves * conf->train.microbatch * float_bytes +
                       (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.
@@ -35,7 +35,7 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
             printf("parameters of %-4s     %zu\n", p->net[i].name, p->net[i].end - p->net[i].first);
     }
     if (d->model.loss_net.n)
-        printf("%-22s %zu, frozen\n", d->model.loss_net_conf ? "classifier of d" : "VGG16 of d",
+        printf("%-22s %zu, frozen\n", d->model.loss_net_conf ? "network of d" : "VGG16 of d",
                d->model.loss_net.n);
     if (d->guess[0]) printf("counted for            %s\n", d->guess);
     printf("ranks                  %d\n", ranks);

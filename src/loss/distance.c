@@ -15,7 +15,8 @@ static var_t seen_distance(const dae_t *a, const dae_t *b, var_t (*see)(const sc
     var_t group[DAE_GROUPS_MAX];
     float share[DAE_GROUPS_MAX];
     for (int g = 0; g < a->n_groups; g++) {
-        group[g] = mean_abs(see(by, a->regions[g]), see(by, b->regions[g]));
+        var_t of_a = see(by, a->regions[g]), of_b = see(by, b->regions[g]);
+        group[g] = mean_abs(of_a, of_b);
         share[g] = (float)a->regions[g]->dim.n / (float)a->instances->dim.n;
     }
     return weighted_sum(by->tape, a->n_groups, group, share);

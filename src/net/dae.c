@@ -58,7 +58,7 @@ static int check_window(const config_t *conf, windows_t g)
 {
     bool is_dae = strcmp(conf->model.norm_dae, "instance") == 0,
          is_d = strcmp(conf->model.norm_d, "instance") == 0 && conf->loss.distance == DISTANCE_DISCRIMINATOR;
-    int w = g.w / 4, h = g.h / 4;
+    int w = g.w / ENCODER_STRIDE, h = g.h / ENCODER_STRIDE;
     if (is_dae && w * h == 1)
         return fail(
             "model.norm.dae: found instance in windows of %dx%d, of which E leaves one pixel; wanted another "
@@ -94,6 +94,20 @@ int net_check(const config_t *conf)
     return 0;
 }
 
+int net_check_loss_net(const config_t *conf, const config_t *net)
+{
+    windows_t group[CONF_REGIONS_MAX];
+    bool is_instance = strcmp(net->model.norm_dae, "instance") == 0;
+    int groups = conf->attention.mode == ATTENTION_CROP ? windows_of(group, conf) : 0;
+    for (int g = 0; g < groups && is_instance; g++)
+        if (group[g].w / ENCODER_STRIDE * (group[g].h / ENCODER_STRIDE) == 1)
+            return fail(
+                "%s: found norm instance for windows of %dx%d, of which E leaves one pixel; wanted another "
+                "norm, or a larger attention.window",
+                conf->loss.classifier, group[g].w, group[g].h);
+    return 0;
+}
+
 // E of the instances, some images at a time: what one layer writes is still in the cache when the next one
 // reads it.  Images do not meet in E, so this is the same mathematics; a function of the shapes alone, so the
 // same bits everywhere.
@@ -118,7 +132,7 @@ static var_t centres_of(const scope_t *loc, var_t features, var_t x)
     const sides_t *half = &conf->attention.half, *steps = &conf->attention.settle;
     double k = SETTLE_EDGE * conf->attention.sharpness, most = 0;
     var_t c = localiser_of(conf)->build(loc, features, regions, x->dim.w);
-    for (int r = 0; r < regions; r++) most = fmax(most, steps->side[r][0]);
+    for (int i = 0; i < 2 * regions; i++) most = fmax(most, steps->side[i / 2][i % 2]);
     for (int step = 0; step < most; step++) c = settle(x, c, half, k, steps, step);
     return c;
 }

@@ -1,5 +1,5 @@
-// D1 and D2: three strides and a score for each patch of the image; for labels, D1 looks where their parts
-// are.
+// D1 and D2: three strides and a score for each patch of the image, with spectral norms if asked for; for
+// labels, D1 looks where their parts are, by layers that have none and centres that do not settle.
 
 #include "dagan/net.h"
 
@@ -13,7 +13,8 @@ disc_t discriminator(const scope_t *d, var_t x)
     x = conv_norm(s, "c2", "n2", x, 4 * w, 4, 2, 1, ACT_LEAKY);
     var_t score = conv_layer(s, "out", x, 1, 3, 1, 1, true, ACT_NONE);
     return (disc_t){ fine, x, score,
-                     s->conf->loss.weights.lecam > 0 ? numbers(s, "lecam", "average", INIT_ZERO, 2) : NULL };
+                     s->conf->loss.weights.lecam > 0 ? untrained(s, "lecam", "average", INIT_ZERO, 2)
+                                                     : NULL };
 }
 
 dae_t discriminator_attention(const scope_t *s, const disc_t *d, var_t jitter)

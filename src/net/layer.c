@@ -34,7 +34,7 @@ static var_t param(const scope_t *s, const char *layer, const char *name, init_t
                       s->averaged);
 }
 
-var_t numbers(const scope_t *s, const char *layer, const char *name, init_t init, int n)
+var_t untrained(const scope_t *s, const char *layer, const char *name, init_t init, int n)
 {
     scope_t still = *s;
     still.frozen = true;
@@ -46,9 +46,13 @@ var_t conv_layer(const scope_t *s, const char *name, var_t x, int out, int size,
 {
     var_t w = param(s, name, "weight", INIT_NORMAL, 4, (int[]){ out, x->dim.c, size, size });
     var_t b = bias ? param(s, name, "bias", INIT_ZERO, 1, (int[4]){ out }) : NULL;
-    if (s->spectral)
-        return divide(conv(x, w, NULL, stride, pad, ACT_NONE),
-                      sigma(w, numbers(s, name, "u", INIT_NORMAL, out)), b, act);
+    if (s->spectral) {
+        CHECK(b && stride != UPSAMPLE, "%s.%s: a convolution without bias or upsampled has no spectral norm",
+              s->path, name);
+        var_t y = conv(x, w, NULL, stride, pad, ACT_NONE),
+              largest = sigma(w, untrained(s, name, "u", INIT_NORMAL, out));
+        return divide(y, largest, b, act);
+    }
     return stride == UPSAMPLE ? upsample_conv(x, w, b, pad, act) : conv(x, w, b, stride, pad, act);
 }
 

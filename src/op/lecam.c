@@ -2,6 +2,8 @@
 // average of those it lately gave to the other side, so that few data do not let it grow ever surer.
 //
 //     mean (real - a_fake)^2 + mean (fake - a_real)^2
+//
+// The averages begin at 0 (train/follow.c), so at first scores are held near that.
 
 #include "dagan/op.h"
 

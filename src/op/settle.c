@@ -1,5 +1,6 @@
 // A step of mean shift: the centre of a region moves to where its box holds most contrast, the centroid of
-// a(p) = sum over colours |x(p) - mu|, mu the box's mean colour, both weighted by the mask M of Eq. 4:
+// a(p) = sum over colours |x(p) - mu|, mu the box's mean colour, both weighted by M, the mask of Eq. 4 at a
+// sharpness of its own:
 //
 //     c' = sum M(p) a(p) p / sum M(p) a(p)
 //
@@ -12,10 +13,11 @@
 
 enum { X, CENTRES };
 enum { SHARPNESS };               // y->f
-enum { COLOURS = 3, MOVES = 32 }; // y->i: bits of the regions that move
+enum { COLOURS = 3, MOVES = 32 }; // y->i: bits of the numbers, x and y of each region, that move
 
-static const double STAYS = 1e-3; // contrast at c, which decides where there is no other
-static const double REACH = 16;   // in 1 / k: beyond it the mask is below 1e-7
+static const double STAYS = 1e-3;     // contrast at c, which decides where there is no other
+static const double OFF_IMAGE = 1e-3; // least sum of a mask
+static const double REACH = 16;       // in 1 / k: beyond it the mask is below 1e-7
 
 // One region of one image.
 typedef struct {
@@ -24,14 +26,16 @@ typedef struct {
     double weight, contrast, mean[COLOURS], at[2], to[2];
 } shift_t;
 
-static bool moves(const node_t *y, int r)
+// `number`: 2 r for x of region r, 2 r + 1 for y.
+static bool moves(const node_t *y, int number)
 {
-    return (unsigned)y->i[r / MOVES] >> r % MOVES & 1;
+    return (unsigned)y->i[number / MOVES] >> number % MOVES & 1;
 }
 
 static void span(int *first, int *count, double centre, double half, int size)
 {
-    double from = fmin(fmax(floor(centre - half), 0), size), to = fmin(fmax(ceil(centre + half) + 1, from), size);
+    double from = fmin(fmax(floor(centre - half), 0), size),
+           to = fmin(fmax(ceil(centre + half) + 1, from), size);
     *first = (int)from;
     *count = (int)(to - from);
 }
@@ -46,7 +50,8 @@ static double contrast(const shift_t *b, const float *pixel)
 static const float *pixel_of(const node_t *y, const shift_t *b, int n, int j, int i)
 {
     shape_t d = y->in[X]->dim;
-    return y->in[X]->x + (((size_t)n * (size_t)d.h + (size_t)(b->top + j)) * (size_t)d.w + (size_t)(b->left + i)) * COLOURS;
+    return y->in[X]->x +
+           (((size_t)n * (size_t)d.h + (size_t)(b->top + j)) * (size_t)d.w + (size_t)(b->left + i)) * COLOURS;
 }
 
 static shift_t shift_of(const node_t *y, int n, int r)
@@ -55,7 +60,11 @@ static shift_t shift_of(const node_t *y, int n, int r)
     const float *c = y->in[CENTRES]->x + 2 * (n * y->dim.w + r);
     const double *half = y->half->side[r], reach = REACH / y->f[SHARPNESS];
     float *factors = y->scratch + (size_t)n * 2 * (size_t)(d.h + d.w);
-    shift_t b = { .mx = factors, .dmx = factors + d.w, .my = factors + 2 * d.w, .dmy = factors + 2 * d.w + d.h, .at = { c[0], c[1] } };
+    shift_t b = { .mx = factors,
+                  .dmx = factors + d.w,
+                  .my = factors + 2 * d.w,
+                  .dmy = factors + 2 * d.w + d.h,
+                  .at = { c[0], c[1] } };
     span(&b.left, &b.w, c[0], half[0] + reach, d.w);
     span(&b.top, &b.h, c[1], half[1] + reach, d.h);
     boxcar(b.mx, b.dmx, b.w, b.left, 1, c[0], half[0], y->f[SHARPNESS]);
@@ -66,7 +75,7 @@ static shift_t shift_of(const node_t *y, int n, int r)
             b.weight += m;
             for (int k = 0; k < COLOURS; k++) b.mean[k] += m * pixel_of(y, &b, n, j, i)[k];
         }
-    b.weight = fmax(b.weight, STAYS); // off the image
+    b.weight = fmax(b.weight, OFF_IMAGE);
     for (int k = 0; k < COLOURS; k++) b.mean[k] /= b.weight;
     b.contrast = STAYS;
     for (int k = 0; k < 2; k++) b.to[k] = STAYS * b.at[k];
@@ -87,9 +96,10 @@ static void forward(node_t *y)
 #pragma omp parallel for
     for (int n = 0; n < y->dim.n; n++)
         for (int r = 0; r < y->dim.w; r++) {
-            if (!moves(y, r)) continue;
+            if (!moves(y, 2 * r) && !moves(y, 2 * r + 1)) continue;
             shift_t b = shift_of(y, n, r);
-            for (int k = 0; k < 2; k++) y->x[2 * (n * y->dim.w + r) + k] = (float)b.to[k];
+            for (int k = 0; k < 2; k++)
+                if (moves(y, 2 * r + k)) y->x[2 * (n * y->dim.w + r) + k] = (float)b.to[k];
         }
 }
 
@@ -98,7 +108,8 @@ static void forward(node_t *y)
 static void backward_region(const node_t *y, int n, int r)
 {
     shift_t b = shift_of(y, n, r);
-    const float *g = y->g + 2 * (n * y->dim.w + r);
+    const float *gy = y->g + 2 * (n * y->dim.w + r);
+    float g[] = { moves(y, 2 * r) ? gy[0] : 0, moves(y, 2 * r + 1) ? gy[1] : 0 };
     float *gc = y->in[CENTRES]->g ? y->in[CENTRES]->g + 2 * (n * y->dim.w + r) : NULL;
     double t[COLOURS] = { 0 }, sum[2] = { STAYS * g[0] / b.contrast, STAYS * g[1] / b.contrast };
     for (int pass = 0; pass < 2; pass++)
@@ -118,7 +129,7 @@ static void backward_region(const node_t *y, int n, int r)
                 sum[0] += along_m * b.dmx[i] * b.my[j];
                 sum[1] += along_m * b.mx[i] * b.dmy[j];
             }
-    for (int k = 0; gc && k < 2; k++) gc[k] += (float)sum[k];
+    for (int k = 0; gc && k < 2; k++) gc[k] += (float)sum[k] + gy[k] - g[k]; // where it stayed, as it is
 }
 
 static void backward(node_t *y)
@@ -126,11 +137,12 @@ static void backward(node_t *y)
 #pragma omp parallel for
     for (int n = 0; n < y->dim.n; n++)
         for (int r = 0; r < y->dim.w; r++) {
-            size_t at = 2 * (size_t)(n * y->dim.w + r);
-            if (moves(y, r))
+            const float *g = y->g + 2 * (n * y->dim.w + r);
+            float *gc = y->in[CENTRES]->g ? y->in[CENTRES]->g + 2 * (n * y->dim.w + r) : NULL;
+            if (moves(y, 2 * r) || moves(y, 2 * r + 1))
                 backward_region(y, n, r);
-            else if (y->in[CENTRES]->g)
-                for (size_t k = at; k < at + 2; k++) y->in[CENTRES]->g[k] += y->g[k];
+            else
+                for (int k = 0; gc && k < 2; k++) gc[k] += g[k];
         }
 }
 
@@ -143,10 +155,11 @@ static size_t scratch(const node_t *y)
 static var_t example(tape_t *t, int i)
 {
     static const sides_t half = { 2, { { 3, 2 }, { 2, 2.5 } } }, both = { 1, { { 1, 1 }, { 1, 1 } } },
-                         second = { 2, { { 0, 0 }, { 2, 2 } } };
-    if (i > 1) return NULL;
-    var_t x = tape_variable(t, (shape_t){ 2, 12, 12, COLOURS }), c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
-    return settle(x, c, &half, 1.5, i ? &second : &both, i);
+                         second = { 2, { { 0, 0 }, { 2, 2 } } }, apart = { 2, { { 1, 0 }, { 0, 1 } } };
+    if (i > 2) return NULL;
+    var_t x = tape_variable(t, (shape_t){ 2, 12, 12, COLOURS }),
+          c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
+    return settle(x, c, &half, 1.5, i == 0 ? &both : i == 1 ? &second : &apart, i == 1);
 }
 
 const op_t op_settle = { .name = "settle",
@@ -162,7 +175,7 @@ var_t settle(var_t x, var_t centres, const sides_t *half, double sharpness, cons
     var_t y = tape_node(x->tape, &op_settle, centres->dim, 2, (var_t[]){ x, centres });
     y->half = half;
     y->f[SHARPNESS] = (float)sharpness;
-    for (int r = 0; r < centres->dim.w; r++)
-        if (steps->side[r][0] > step) y->i[r / MOVES] |= (int)(1u << r % MOVES);
+    for (int k = 0; k < 2 * centres->dim.w; k++)
+        if (steps->side[k / 2][k % 2] > step) y->i[k / MOVES] |= (int)(1u << k % MOVES);
     return y;
 }

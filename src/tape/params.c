@@ -106,6 +106,15 @@ void params_share_average(params_t *p)
     p->ema = p->w;
 }
 
+void params_freeze(params_t *p)
+{
+    params_share_average(p);
+    free(p->g);
+    free(p->m);
+    free(p->v);
+    p->g = p->m = p->v = NULL;
+}
+
 void params_changed(params_t *p)
 {
     p->version++;

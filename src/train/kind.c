@@ -39,7 +39,7 @@ static int check_distance(const config_t *conf)
         double weight, weight_d;
     } used[] = { { "cst", "gan_s", conf->loss.weights.cst, conf->loss.weights.gan_s },
                  { "sym", "gan_t", conf->loss.weights.sym, conf->loss.weights.gan_t } };
-    if (conf->loss.distance == DISTANCE_CLASSIFIER && strcmp(conf->loss.classifier, "none") == 0)
+    if (kind_has_loss_net(conf) && strcmp(conf->loss.classifier, "none") == 0)
         return fail("loss.classifier: found none, wanted the network of loss.distance classifier, in HDF5");
     if (conf->loss.distance != DISTANCE_DISCRIMINATOR || !kind_takes(conf, STEP_D)) return 0;
     for (int i = 0; i < 2; i++)
@@ -91,11 +91,22 @@ bool kind_has_loss(const config_t *conf, const loss_t *loss)
     return loss->kinds & kind->bit && loss->steps & kind->steps && loss->weight(conf) > 0;
 }
 
-bool kind_tells_labels(const config_t *conf)
+static bool has_loss_named(const config_t *conf, const char *name)
 {
     for (int i = 0; losses[i]; i++)
-        if (strcmp(losses[i]->name, "label") == 0) return kind_has_loss(conf, losses[i]);
+        if (strcmp(losses[i]->name, name) == 0) return kind_has_loss(conf, losses[i]);
     return false;
+}
+
+bool kind_tells_labels(const config_t *conf)
+{
+    return has_loss_named(conf, "label");
+}
+
+bool kind_has_loss_net(const config_t *conf)
+{
+    return conf->loss.distance == DISTANCE_CLASSIFIER &&
+           (has_loss_named(conf, "cst") || has_loss_named(conf, "sym"));
 }
 
 // DiffAugment of what a discriminator sees; never of what DAE's consistency sees.

@@ -1,13 +1,13 @@
 // loss.distance classifier: which network it is that looks, and its weights.
 
-#include <hdf5.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
+#include "array.h"
 #include "judge.h"
 
-static const char *const places[] = { "/", "/model_weights" }; // of weights alone; of a whole Keras model
+static const char *const places[] = { "", "/model_weights" }; // of weights alone; of a whole Keras model
 
 // ---- VGG16 as Keras saves it -------------------------------------------------------------------------
 
@@ -16,7 +16,7 @@ static hid_t open_layer(hid_t file, const char *layer)
     char path[VIEW_NAME_MAX + 32];
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         if (i && H5Lexists(file, places[i], H5P_DEFAULT) <= 0) continue;
-        snprintf(path, sizeof path, "%s/%s", i ? places[i] : "", layer);
+        snprintf(path, sizeof path, "%s/%s", places[i], layer);
         if (H5Lexists(file, path, H5P_DEFAULT) > 0) return H5Gopen2(file, path, H5P_DEFAULT);
     }
     return -1;
@@ -77,18 +77,16 @@ static void set_input(const view_t *v, float *w)
     }
 }
 
-static int read_keras(const char *path, params_t *p)
+static int read_keras(const comm_t *c, const char *path, params_t *p)
 {
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) return fail("%s: cannot be read as HDF5", path);
-    int bad = 0;
+    array_file_t f;
+    int bad = array_open_alone(&f, c, path);
     for (int i = 0; i < p->n_views && !bad; i++)
         if (strstr(p->view[i].name, ".input."))
             set_input(&p->view[i], p->w);
         else
-            bad = read_view(file, path, &p->view[i], p->w);
-    H5_OK(H5Fclose(file));
-    return bad;
+            bad = read_view(f.file, path, &p->view[i], p->w);
+    return array_close(&f) || bad ? -1 : 0;
 }
 
 // ---- either network ------------------------------------------------------------------------------------
@@ -96,26 +94,24 @@ static int read_keras(const char *path, params_t *p)
 // Rank 0's: 1 if the file is Keras', 0 if not, -1 after fail().
 static int is_keras(const comm_t *c, const char *path)
 {
-    if (hdf5_inspect(c, path, "/")) return -1;
-    H5_OK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL)); // our one line says it
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) return fail("%s: cannot be read as HDF5", path);
-    hid_t group = open_layer(file, "block1_conv1");
+    array_file_t f;
+    if (hdf5_inspect(c, path, "/") || array_open_alone(&f, c, path)) return -1;
+    hid_t group = open_layer(f.file, "block1_conv1");
     if (group >= 0) H5_OK(H5Gclose(group));
-    H5_OK(H5Fclose(file));
-    return group >= 0;
+    return array_close(&f) ? -1 : group >= 0;
 }
 
 int loss_net_find(model_t *m, const comm_t *c)
 {
     const char *path = m->conf->loss.classifier;
-    if (m->conf->loss.distance != DISTANCE_CLASSIFIER || !kind_takes(m->conf, STEP_G)) return 0;
+    if (!kind_has_loss_net(m->conf)) return 0;
     int keras = c->rank == 0 ? is_keras(c, path) : 0;
     if (comm_agree(c, keras < 0, error_text())) return -1;
     comm_bcast(c, &keras, sizeof keras, 0);
     if (keras) return 0;
     m->loss_net_conf = alloc(1, sizeof *m->loss_net_conf);
-    return judge_config(c, path, m->loss_net_conf);
+    if (judge_config(c, path, m->loss_net_conf)) return -1;
+    return comm_agree(c, net_check_loss_net(m->conf, m->loss_net_conf), error_text()) ? -1 : 0;
 }
 
 scope_t loss_net_scope(tape_t *t, model_t *m)
@@ -127,6 +123,16 @@ scope_t loss_net_scope(tape_t *t, model_t *m)
     return s;
 }
 
+// Nothing else would tell: a relu makes 0 of NaN.
+static int check_finite(const char *path, const params_t *p)
+{
+    for (int i = 0; i < p->n_views; i++)
+        for (size_t k = 0; k < p->view[i].n; k++)
+            if (!isfinite(p->w[p->view[i].offset + k]))
+                return fail("%s: a weight of %s is not finite", path, p->view[i].name);
+    return 0;
+}
+
 int loss_net_load(model_t *m, const comm_t *c)
 {
     params_t *p = &m->loss_net;
@@ -134,12 +140,15 @@ int loss_net_load(model_t *m, const comm_t *c)
     long step;
     if (!p->n) return 0;
     params_alloc(p, 0, 0);
-    params_share_average(p);
-    if (m->loss_net_conf) return checkpoint_model(c, path, &(model_t){ .f = *p }, &step);
-    int bad = c->rank == 0 ? read_keras(path, p) : 0;
-    if (comm_agree(c, bad, error_text())) return -1;
-    comm_bcast(c, p->w, p->n * sizeof(float), 0);
-    return 0;
+    params_freeze(p);
+    if (m->loss_net_conf) {
+        if (checkpoint_model(c, path, &(model_t){ .f = *p }, &step)) return -1;
+    } else {
+        int bad = c->rank == 0 ? read_keras(c, path, p) : 0;
+        if (comm_agree(c, bad, error_text())) return -1;
+        comm_bcast(c, p->w, p->n * sizeof(float), 0);
+    }
+    return comm_agree(c, check_finite(path, p), error_text()) ? -1 : 0;
 }
 
 void loss_net_free(model_t *m)

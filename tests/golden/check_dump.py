@@ -7,7 +7,8 @@ kink of relu or of l1, rounding decides which way a gradient goes: to see by how
 weights, the step is repeated with convolutions that err by --rough, and gradients are allowed twice
 the largest change that made, if that is more than --tol-grad.  Settings come from
 the options below, else from the file's attributes (width, regions, half, sharpness, gan, distance,
-norm_dae, norm_g, norm_d, rate_g, rate_d, weight_<term>), else from the reference job.
+norm_dae, norm_g, norm_d, spectral, rate_g, rate_d, weight_<term>), else from the reference job; the network
+of distance classifier is in no step's file: --loss-net names it.
 """
 import argparse
 import dataclasses
@@ -170,7 +171,8 @@ def main():
             table.line(f"grad {net}", allowed[net], part, grad,
                        lambda n: np.abs(grad[n] - part[n]).max() / largest[n])
     if follows:
-        table.line("after, follows", a.tol_wires, follows, after, lambda n: np.abs(after[n] - follows[n]).max())
+        table.line("after, follows", a.tol_wires, follows, after,
+                   lambda n: np.abs(after[n] - follows[n]).max() / np.abs(follows[n]).max())
     # Adam divides by the gradient's size, so the weights after one step tell about the gradients'
     # signs only; what is checked here is the optimizer, given the file's own gradients.
     for net in nets if step == 0 else ():

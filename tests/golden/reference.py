@@ -319,7 +319,7 @@ class CycleGAN(Model):
 
     def losses(self, q, s, t):
         loss_d, loss_g = GAN[self.o.gan]
-        return {
+        return self.hold(q) | {
             "gan_s": loss_g(q["d1_fake"]), "gan_t": loss_g(q["d2_fake"]),
             "cycle": F.l1_loss(q["s_cycle"], s) + F.l1_loss(q["t_cycle"], t),
             "identity": F.l1_loss(self.st(t), t) + F.l1_loss(self.ts(s), s),
