@@ -25,7 +25,7 @@ compare() {
     "$PYTHON" tests/check_torch.py "$name" "$T/$name-torch" "$T/$name.h5" "$T/$name/latest.h5" || not_ok "$name is compared to the end"
 }
 compare crop
-compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2 --set "attention.settle=1 2 0 3"
+compare halves --set "attention.half=11x6 8 8x7.5 14x12" --set attention.grid=2 --set "attention.settle=1 2x0 0 3x1"
 compare window --set model.range=1.75 --set attention.window=40 --set attention.sharpness=1 --set model.norm.dae=layer --set model.norm.g=none
 compare fc --set model.localiser=fc --set train.rate_g=0.0001 --set model.norm.groups=4 --set attention.half=7.5
 compare mask --set attention.mode=mask --set attention.settle=2 --set model.norm.g=instance --set model.residuals=2
@@ -63,7 +63,7 @@ step() {
 step "the reference job"
 HELD=(--set model.spectral=true --set model.norm.d=none --set loss.weights.lecam=0.3)
 step "spectral norm and LeCam" "${HELD[@]}"
-step "them in CycleGAN" "${HELD[@]}" --set model.kind=cyclegan
+step "them in CycleGAN" "${HELD[@]}" --set model.kind=cyclegan --set loss.weights.identity=5
 # LeCam's averages begin at 0; some steps on they are four different numbers.
 ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=20 "${HELD[@]}" \
     --set samples.every=0 --set run.dir="$T/held" >"$T/out" 2>"$T/err"
