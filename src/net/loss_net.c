@@ -13,7 +13,7 @@ static var_t vgg16(const scope_t *s, var_t x)
         int convs, channels;
     } block[] = { { 2, 64 }, { 2, 128 }, { 3, 256 } };
     enum { BLOCKS = sizeof block / sizeof *block };
-    char name[32];
+    char name[VIEW_NAME_MAX];
     x = conv_layer(s, "input", x, 3, 1, 1, 0, true, ACT_NONE);
     for (int b = 0; b < BLOCKS; b++) {
         if (b) x = max_pool(x);
