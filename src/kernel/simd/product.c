@@ -51,6 +51,9 @@ INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, siz
     put(rows, sum, beta, c + (size_t)first * rs_c, rs_c);
 }
 
+// Left-over rows are one tile, whose number of rows the compiler must know.
+#define EACH_REST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
 INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float *a, size_t rs_a, size_t cs_a,
                     const float *b, size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
@@ -61,16 +64,19 @@ INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float
     for (; i + then <= m; i += then)
         tile(then, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
              rs_c);
-    for (; i < m; i++)
-        tile(1, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
+#define REST(rows)                                                                                           \
+    if (rows < then && m - i == rows)                                                                        \
+        tile(rows, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c, \
              rs_c);
+    EACH_REST(REST)
+#undef REST
 }
 
 void ISA_NAME(product)(int m, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
                        size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
     for (; panels >= 2; panels -= 2, b += 2 * b_step, c += 2 * PANEL)
-        rows_of(ROWS_OF_TWO, 2, 2, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
+        rows_of(ROWS_OF_TWO, ROWS_OF_TWO, 2, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
     if (panels) rows_of(ROWS, 4, 1, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
 }
 
@@ -78,6 +84,8 @@ void ISA_NAME(product_at)(const rows_at_t *a, const float *b, size_t rs_b, float
 {
     int i = 0;
     for (; i + ROWS_AT <= a->m; i += ROWS_AT) tile_at(ROWS_AT, i, a, b, rs_b, beta, c, rs_c);
-    for (; i + 3 <= a->m; i += 3) tile_at(3, i, a, b, rs_b, beta, c, rs_c);
-    for (; i < a->m; i++) tile_at(1, i, a, b, rs_b, beta, c, rs_c);
+#define REST(rows) \
+    if (rows < ROWS_AT && a->m - i == rows) tile_at(rows, i, a, b, rs_b, beta, c, rs_c);
+    EACH_REST(REST)
+#undef REST
 }
