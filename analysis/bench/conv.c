@@ -207,6 +207,7 @@ static void run(const case_t *c, int rounds, const char *uses)
 
 int main(int argc, char **argv)
 {
+    CHECK(!kernel_init(), "%s", error_text());
     int rounds = argc > 2 ? atoi(argv[1]) : 0, jobs = argc - 2;
     CHECK(rounds >= 1 && rounds <= ROUNDS_MAX && jobs <= CONFIGS_MAX, "usage: conv ROUNDS CONFIG.yaml...");
     list_t *list = alloc(1, sizeof *list);
