@@ -17,6 +17,7 @@ static const struct {
     { "E c2", { 2, 32, 32, 64 }, 3, 128, 2, 1, 1 },
     { "E res", { 2, 16, 16, 128 }, 3, 128, 1, 1, 1 },
     { "E res, window", { 3, 7, 7, 64 }, 3, 64, 1, 1, 1 },
+    { "E res, one tile", { 1, 4, 4, 64 }, 3, 64, 1, 1, 1 },
     { "E c2, window", { 2, 14, 14, 32 }, 3, 64, 2, 1, 1 },
     { "loc out", { 2, 16, 16, 128 }, 1, 4, 1, 0, 1 },
     { "G fuse", { 2, 16, 16, 640 }, 1, 128, 1, 0, 1 },
@@ -114,7 +115,7 @@ TEST(every_layer_agrees_with_the_plain_loops_on_every_instruction_set)
             free(fast);
         }
         conv_kernel_text(how, sizeof how, e.y);
-        print_message("%-14s %-30s %.1e %.1e %.1e\n", layers[i].name, how, seen[0], seen[1], seen[2]);
+        print_message("%-15s %-30s %.1e %.1e %.1e\n", layers[i].name, how, seen[0], seen[1], seen[2]);
         free(plain);
         tape_free(&e.t);
     }

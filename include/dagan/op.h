@@ -102,7 +102,8 @@ int window_first(double centre, int size, int image_size);
 extern const op_t *const ops[];
 extern const int n_ops;
 
-// How a convolution is computed, and why, for `graph`: "winograd: 0.33 of the products".
+// How a convolution is computed, for `graph`, with its share of the definition's products: "winograd 0.33,
+// weights direct".
 extern const op_t op_conv;
 void conv_kernel_text(char *text, size_t size, const node_t *y);
 

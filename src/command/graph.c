@@ -32,7 +32,7 @@ static void print_tape(const char *title, const tape_t *t)
         "%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used, %.2f MiB of prepared weights\n",
         title, t->n, tape_flops(t) / 1e9, mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
     printf("%5s  %-15s %-22s %12s %12s  %-14s %-30s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes",
-           "FLOP", "wire", "convolution");
+           "FLOP", "wire", "way, share of products");
     for (int i = 0; i < t->n; i++) {
         const node_t *y = t->node[i];
         if (y->params) continue;

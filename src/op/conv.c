@@ -18,31 +18,33 @@ static conv_t conv_of(const node_t *y)
 }
 
 // The first that fits: a function of the shape alone, so every rank chooses alike.
-static int choose(const conv_t *k)
+static const conv_kernel_t *choose(const conv_t *k, conv_pass_t pass)
 {
     int i = 0;
-    while (!kernels[i]->fits(k)) i++;
-    return i;
+    while (!kernels[i]->fits(k, pass)) i++;
+    return kernels[i];
 }
 
-static const conv_kernel_t *kernel_of(const conv_t *k)
+static const conv_kernel_t *kernel_of(const conv_t *k, conv_pass_t pass)
 {
-    return op_plain ? &conv_plain : kernels[choose(k)];
+    return op_plain ? &conv_plain : choose(k, pass);
 }
 
 void conv_kernel_text(char *text, size_t size, const node_t *y)
 {
     conv_t k = conv_of(y);
-    const conv_kernel_t *kernel_conv = kernels[choose(&k)];
-    snprintf(text, size, "%s: %.2f of the products", kernel_conv->name, kernel_conv->products(&k));
+    const conv_kernel_t *most = choose(&k, CONV_FORWARD), *weights = choose(&k, CONV_BACKWARD_WEIGHTS);
+    snprintf(text, size, "%s %.2f%s%s", most->name, most->products(&k), weights == most ? "" : ", weights ",
+             weights == most ? "" : weights->name);
 }
 
 static void forward(node_t *y)
 {
     conv_t k = conv_of(y);
     const float *bias = y->n_in > BIAS ? y->in[BIAS]->x : NULL;
-    kernel_of(&k)->forward(&k, y->x, y->in[X]->x, op_plain ? y->in[WEIGHT]->x : y->form[0]->data, bias,
-                           (act_t)y->i[2], y->scratch);
+    kernel_of(&k, CONV_FORWARD)
+        ->forward(&k, y->x, y->in[X]->x, op_plain ? y->in[WEIGHT]->x : y->form[0]->data, bias, (act_t)y->i[2],
+                  y->scratch);
 }
 
 static void backward_bias(const node_t *y)
@@ -64,33 +66,40 @@ static void act_backward(node_t *y)
 static void backward(node_t *y)
 {
     conv_t k = conv_of(y);
-    const conv_kernel_t *kernel_conv = kernel_of(&k);
     act_backward(y);
     if (y->n_in > BIAS && y->in[BIAS]->g) backward_bias(y);
     double began = trace_on ? now() : 0;
-    if (y->in[WEIGHT]->g) kernel_conv->backward_weights(&k, y->in[WEIGHT]->g, y->in[X]->x, y->g, y->scratch);
+    if (y->in[WEIGHT]->g)
+        kernel_of(&k, CONV_BACKWARD_WEIGHTS)
+            ->backward_weights(&k, y->in[WEIGHT]->g, y->in[X]->x, y->g, y->scratch);
     if (trace_on) trace_add("conv weights", "", "detail", y->index, began);
     if (y->in[X]->g)
-        kernel_conv->backward_data(&k, y->in[X]->g, y->g, op_plain ? y->in[WEIGHT]->x : y->form[1]->data,
-                                   !y->fresh[X], y->scratch);
+        kernel_of(&k, CONV_BACKWARD_DATA)
+            ->backward_data(&k, y->in[X]->g, y->g, op_plain ? y->in[WEIGHT]->x : y->form[1]->data,
+                            !y->fresh[X], y->scratch);
 }
 
 static size_t form_size(const node_t *y, int which)
 {
     conv_t k = conv_of(y);
-    return kernels[choose(&k)]->form_size(&k, (conv_form_t)which);
+    return choose(&k, (conv_pass_t)which)->form_size(&k, (conv_pass_t)which);
 }
 
 static void make_form(const node_t *y, int which, float *form)
 {
     conv_t k = conv_of(y);
-    kernels[choose(&k)]->make_form(&k, (conv_form_t)which, form, y->in[WEIGHT]->x);
+    choose(&k, (conv_pass_t)which)->make_form(&k, (conv_pass_t)which, form, y->in[WEIGHT]->x);
 }
 
 static size_t scratch(const node_t *y)
 {
     conv_t k = conv_of(y);
-    return kernels[choose(&k)]->scratch(&k);
+    size_t most = 0;
+    for (int pass = 0; pass < CONV_PASSES; pass++) {
+        size_t size = choose(&k, (conv_pass_t)pass)->scratch(&k);
+        if (size > most) most = size;
+    }
+    return most;
 }
 
 static double flops(const node_t *y)

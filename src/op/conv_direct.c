@@ -21,7 +21,7 @@ enum { ROWS_TOGETHER = 6 }; // of outputs, for a thread at a time
 
 // Row (ky, kx, c) and column o of a pass's matrix, from the weights; backward reads them flipped, every
 // stride-th.
-static float weight_at(const conv_t *k, const pass_t *p, const float *weight, conv_form_t which, int ry,
+static float weight_at(const conv_t *k, const pass_t *p, const float *weight, conv_pass_t which, int ry,
                        int rx, int ky, int kx, size_t c, size_t o)
 {
     size_t ci = (size_t)k->ci, co = (size_t)k->co;
@@ -31,7 +31,7 @@ static float weight_at(const conv_t *k, const pass_t *p, const float *weight, co
     return weight[((size_t)(wy * k->kw + wx) * ci + o) * co + c];
 }
 
-static void make_pass_form(const conv_t *k, const pass_t *p, conv_form_t which, int ry, int rx, float *form,
+static void make_pass_form(const conv_t *k, const pass_t *p, conv_pass_t which, int ry, int rx, float *form,
                            const float *weight)
 {
     enum { PART = 64 };
@@ -50,7 +50,7 @@ static void make_pass_form(const conv_t *k, const pass_t *p, conv_form_t which, 
     }
 }
 
-static size_t form_size(const conv_t *k, conv_form_t which)
+static size_t form_size(const conv_t *k, conv_pass_t which)
 {
     pass_t p = pass_forward(k);
     if (conv_spreads(k, which)) return conv_spread_form_size(k, which);
@@ -64,7 +64,7 @@ static size_t form_size(const conv_t *k, conv_form_t which)
     return sum;
 }
 
-static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
+static void make_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
     pass_t p = pass_forward(k);
     if (conv_spreads(k, which)) {
@@ -125,7 +125,7 @@ static size_t most(size_t a, size_t b)
 
 static size_t scratch(const conv_t *k)
 {
-    if (is_product(k)) return 0;
+    if (is_product(k)) return conv_turns(k) ? conv_weights_scratch(k) : 0;
     pass_t p = pass_forward(k);
     size_t size = most(conv_weights_scratch(k), padded_size(&p));
     for (int class = 0; class < k->stride * k->stride; class ++) {
@@ -134,8 +134,8 @@ static size_t scratch(const conv_t *k)
         size = most(size, padded_size(&p) + full);
     }
     for (int which = CONV_FORWARD; which <= CONV_BACKWARD_DATA; which++)
-        if (conv_spreads(k, (conv_form_t)which))
-            size = most(size, conv_spread_scratch(k, (conv_form_t)which));
+        if (conv_spreads(k, (conv_pass_t)which))
+            size = most(size, conv_spread_scratch(k, (conv_pass_t)which));
     return size;
 }
 
@@ -241,7 +241,7 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
 {
     enum { ROWS = 48 };
     size_t ci = (size_t)k->ci, co = (size_t)k->co;
-    if (!is_product(k)) {
+    if (!is_product(k) || conv_turns(k)) {
         conv_weights(k, gw, x, gy, scratch);
         return;
     }
@@ -251,9 +251,9 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
                   gw + (size_t)i * co, co);
 }
 
-static bool fits(const conv_t *k)
+static bool fits(const conv_t *k, conv_pass_t pass)
 {
-    (void)k;
+    (void)k, (void)pass;
     return true;
 }
 

@@ -27,9 +27,9 @@ static size_t at(int a, int b, int c, int d, int nb, int nc, int nd)
 #define WEIGHT(k) at(ky, kx, ci, co, (k)->kw, (k)->ci, (k)->co)
 #define OUT(k) at(n, oy, ox, co, (k)->oh, (k)->ow, (k)->co)
 
-static bool fits(const conv_t *k)
+static bool fits(const conv_t *k, conv_pass_t pass)
 {
-    (void)k;
+    (void)k, (void)pass;
     return true;
 }
 
@@ -45,13 +45,13 @@ static size_t scratch(const conv_t *k)
     return 0;
 }
 
-static size_t form_size(const conv_t *k, conv_form_t which)
+static size_t form_size(const conv_t *k, conv_pass_t which)
 {
     (void)which;
     return at(k->kh, 0, 0, 0, k->kw, k->ci, k->co);
 }
 
-static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
+static void make_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
     memcpy(form, weight, form_size(k, which) * sizeof(float));
 }

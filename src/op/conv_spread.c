@@ -22,7 +22,7 @@ typedef struct {
     size_t pixel, row, slots; // floats of a pixel and of a row of P, and rows that are kept
 } spread_t;
 
-bool conv_spreads(const conv_t *k, conv_form_t which)
+bool conv_spreads(const conv_t *k, conv_pass_t which)
 {
     bool forward = which == CONV_FORWARD;
     bool fits =
@@ -30,7 +30,7 @@ bool conv_spreads(const conv_t *k, conv_form_t which)
     return fits && (forward ? k->co <= SPREAD_MOST && k->stride == 1 : k->ci <= SPREAD_MOST);
 }
 
-static spread_t spread_of(const conv_t *k, conv_form_t which)
+static spread_t spread_of(const conv_t *k, conv_pass_t which)
 {
     spread_t s = { .n = k->n, .kh = k->kh, .kw = k->kw, .stride = k->stride };
     if (which == CONV_FORWARD) {
@@ -51,13 +51,13 @@ static spread_t spread_of(const conv_t *k, conv_form_t which)
     return s;
 }
 
-size_t conv_spread_form_size(const conv_t *k, conv_form_t which)
+size_t conv_spread_form_size(const conv_t *k, conv_pass_t which)
 {
     spread_t s = spread_of(k, which);
     return s.ci * s.pixel;
 }
 
-void conv_spread_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
+void conv_spread_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
     spread_t s = spread_of(k, which);
     size_t taps = (size_t)(s.kh * s.kw), ci = (size_t)k->ci, co = (size_t)k->co;
@@ -79,7 +79,7 @@ static size_t aside_size(const spread_t *s) // the rows of P, and room to read p
     return s->slots * s->row + KERNEL_LANES;
 }
 
-size_t conv_spread_scratch(const conv_t *k, conv_form_t which)
+size_t conv_spread_scratch(const conv_t *k, conv_pass_t which)
 {
     spread_t s = spread_of(k, which);
     return (size_t)omp_get_max_threads() * aside_size(&s);
@@ -131,7 +131,7 @@ static void band(const spread_t *s, float *y, const float *x, const float *form,
     }
 }
 
-void conv_spread(const conv_t *k, conv_form_t which, float *y, const float *x, const float *form,
+void conv_spread(const conv_t *k, conv_pass_t which, float *y, const float *x, const float *form,
                  const float *bias, act_t act, bool adds, float *scratch)
 {
     spread_t s = spread_of(k, which);

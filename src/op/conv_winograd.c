@@ -22,6 +22,10 @@ enum {
 
 // The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
 static const double WORTH = 0.75;
+// In the gradient of the weights, as measured: a point of a tile costs so many multiplications for each of
+// its channels, and a weight's points so many for each; the definition's multiplications take 1.25 times as
+// long.
+static const double POINT = 17, WEIGHT = 6.5, DEFINITION = 1.25;
 
 typedef struct {
     int n, h, w;              // images, and the pixels of x, as if upsampled
@@ -77,12 +81,21 @@ static double products(const conv_t *k)
     return (double)j.points * j.tiles / (9.0 * k->n * k->oh * k->ow);
 }
 
-static bool fits(const conv_t *k)
+// Whether few tiles or channels leave more to the transforms than the products win.
+static bool weights_fit(const conv_t *k)
+{
+    job_t j = job_of(k);
+    double weights = (double)(j.ci * j.co), points = (double)j.points * j.tiles;
+    return points * (weights + POINT * (double)(j.ci + j.co)) + WEIGHT * WEIGHTS * weights <
+           DEFINITION * 9 * k->n * k->oh * k->ow * weights;
+}
+
+static bool fits(const conv_t *k, conv_pass_t pass)
 {
     bool is_3x3 =
         k->kh == 3 && k->kw == 3 && k->pad == 1 && (k->stride == 1 || (k->stride == 2 && k->up == 1));
     bool fills_vectors = k->ci % KERNEL_LANES == 0 && k->co % KERNEL_LANES == 0;
-    return is_3x3 && fills_vectors && products(k) < WORTH;
+    return is_3x3 && fills_vectors && (pass == CONV_BACKWARD_WEIGHTS ? weights_fit(k) : products(k) < WORTH);
 }
 
 // Tiles of a block, so that all blocks are about as large and none has more than `most`.
@@ -110,7 +123,7 @@ static size_t scratch(const conv_t *k)
 
 // ---- weights ---------------------------------------------------------------------------------------
 
-static size_t form_size(const conv_t *k, conv_form_t which)
+static size_t form_size(const conv_t *k, conv_pass_t which)
 {
     size_t ci = (size_t)k->ci, co = (size_t)k->co;
     return WEIGHTS * (which == CONV_FORWARD ? gemm_panels_size(ci, co) : gemm_panels_size(co, ci));
@@ -131,7 +144,7 @@ static void turn(float to[9 * SIDE * SIDE], const conv_t *k, const float *weight
 }
 
 // Panels of the carried weights (depth, width) at each point.
-static void make_form(const conv_t *k, conv_form_t which, float *form, const float *weight)
+static void make_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
     bool back = which == CONV_BACKWARD_DATA;
     size_t depth = (size_t)(back ? k->co : k->ci), width = (size_t)(back ? k->ci : k->co),
