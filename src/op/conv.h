@@ -13,8 +13,7 @@ typedef struct {
 typedef enum { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_WEIGHTS, CONV_PASSES } conv_pass_t;
 
 // One way to compute the three products.  forward overwrites y, backward_data writes gx or adds to it, and
-// backward_weights adds.  `form` is what the kernel
-// makes of the weights for forward and for backward_data.
+// backward_weights adds.  `form` is what the kernel makes of the weights for forward and for backward_data.
 typedef struct {
     const char *name;
     bool (*fits)(const conv_t *k, conv_pass_t pass);
@@ -30,7 +29,7 @@ typedef struct {
 } conv_kernel_t;
 
 extern const conv_kernel_t conv_plain;    // seven loops: the reference
-extern const conv_kernel_t conv_direct;   // BLIS reads the patches where they lie
+extern const conv_kernel_t conv_direct;   // products read the patches where they lie
 extern const conv_kernel_t conv_winograd; // 3x3: a quarter of the products, 81 of 144 at stride 2
 
 // Passes with few channels of output (conv_spread.c), which conv_direct leaves to these.

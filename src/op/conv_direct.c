@@ -86,7 +86,7 @@ static void make_form(const conv_t *k, conv_pass_t which, float *form, const flo
 // ---- products --------------------------------------------------------------------------------------
 
 // Where the rows of the padded image under those of the weights begin, from the first one on.
-static void find_segments(const pass_t *p, const float *padded, size_t segment[TALL])
+static void find_segments(const pass_t *p, const float *padded, size_t segment[SEGMENTS])
 {
     for (int ky = 0; ky < p->kh; ky++) segment[ky] = (size_t)(padded_row(p, padded, ky) - padded);
 }
@@ -94,7 +94,7 @@ static void find_segments(const pass_t *p, const float *padded, size_t segment[T
 static void short_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)
 {
     const float *row[AT_ONCE], *first = padded_row(p, padded, oy * p->stride);
-    size_t segment[TALL];
+    size_t segment[SEGMENTS];
     find_segments(p, padded, segment);
     for (int x = 0; x < p->ow; x += AT_ONCE) {
         int count = p->ow - x < AT_ONCE ? p->ow - x : AT_ONCE;

@@ -11,9 +11,9 @@ static int up_to(int x, int step)
 
 static void finish(pass_t *p)
 {
-    p->is_short = p->kh > 1 && p->kh <= TALL && (size_t)p->kw * p->ci < SHORT;
+    p->is_short = p->kh > 1 && p->kh <= SEGMENTS && (size_t)p->kw * p->ci < SHORT;
     p->rows = up_to((p->oh - 1) * p->stride + p->kh, p->stride);
-    p->cols = up_to((p->ow - 1) * p->stride + p->kw, p->stride);
+    p->cols = (p->ow - 1) * p->stride + p->kw;
 }
 
 pass_t pass_forward(const conv_t *k)
@@ -68,9 +68,7 @@ size_t pass_depth(const pass_t *p)
 
 size_t padded_size(const pass_t *p)
 {
-    // A product may read a row of weights past the last pixel; that too must be finite.
-    return ((size_t)p->rows * (size_t)p->cols + (size_t)(p->kw + p->stride + 1)) * p->ci +
-           (size_t)gemm_panel();
+    return (size_t)p->rows * (size_t)p->cols * p->ci;
 }
 
 float *padded_row(const pass_t *p, const float *padded, int y)
@@ -102,9 +100,6 @@ static void pad_row(const pass_t *p, float *to, const float *x, int y)
 
 void pad_image(const pass_t *p, float *padded, const float *x)
 {
-    size_t all = (size_t)p->rows * (size_t)p->cols * p->ci;
 #pragma omp for
     for (int y = 0; y < p->rows; y++) pad_row(p, padded_row(p, padded, y), x, y);
-#pragma omp single
-    memset(padded + all, 0, (padded_size(p) - all) * sizeof(float));
 }

@@ -1,5 +1,5 @@
-// The gradient of a convolution's weights, gw (kh, kw, ci, co) += x^T gy, read from the padded image like the
-// products of conv_direct.c: a row of weights at a time, or all at once where they are short.
+// The gradient of a convolution's weights, gw (kh, kw, ci, co) += x^T gy: some rows of the weights at a time,
+// over some rows of outputs, with x where it lies in the padded image and gy where it lies.
 
 #include <string.h>
 
@@ -7,8 +7,8 @@
 
 bool conv_turns(const conv_t *k)
 {
-    return k->co <= SPREAD_MOST && k->ci > k->co && k->stride == 1 && k->up == 1 && k->pad < k->kh &&
-           k->kh == k->kw;
+    return k->co <= SPREAD_MOST && k->ci > k->co && k->oh * k->ow > 1 && k->stride == 1 && k->up == 1 &&
+           k->pad < k->kh && k->kh == k->kw;
 }
 
 static conv_t turned(const conv_t *k)
@@ -25,7 +25,7 @@ static void rows_of_weights(const pass_t *p, float *gw, const float *padded, con
                             int count, int oy, int outputs)
 {
     const float *row[AT_ONCE];
-    size_t segment[TALL];
+    size_t segment[SEGMENTS];
     int width = p->kw * (int)p->ci;
     for (int i = 0; i < count; i++) row[i] = padded_row(p, padded, (first + i) / width) + (first + i) % width;
     for (int i = 0; i < outputs; i++) segment[i] = (size_t)((oy + i) * p->cols) * p->ci;
@@ -38,7 +38,7 @@ static void all_rows(const pass_t *p, float *gw, const float *padded, const floa
 {
     enum { ROWS = 16, PIXELS = 128 };
     int all = (int)pass_depth(p), outputs = (PIXELS + p->ow - 1) / p->ow;
-    if (outputs > TALL) outputs = TALL;
+    if (outputs > SEGMENTS) outputs = SEGMENTS;
     // The static schedule gives a thread the same rows each time, so it waits for no other.
     for (int oy = 0; oy < p->oh; oy += outputs)
 #pragma omp for schedule(static) nowait

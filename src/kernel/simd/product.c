@@ -51,8 +51,10 @@ INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, siz
     put(rows, sum, beta, c + (size_t)first * rs_c, rs_c);
 }
 
-// Left-over rows are one tile, whose number of rows the compiler must know.
+// The last rows, fewer than fill the smallest whole tile, are one tile, whose number of rows the compiler
+// must know.
 #define EACH_REST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+_Static_assert(ROWS_OF_TWO <= 8 && ROWS_AT <= 8, "EACH_REST has all numbers of last rows");
 
 INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float *a, size_t rs_a, size_t cs_a,
                     const float *b, size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
