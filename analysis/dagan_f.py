@@ -101,6 +101,7 @@ def settle(x, centres, s):
     """Mean shift: a centre moves to the centroid of the contrast in its box, the edges of which are twice as sharp."""
     at = torch.arange(s["size"], dtype=x.dtype, device=x.device)
     total = lambda m, values: (m * values).sum((-2, -1), keepdim=True)
+    x = x.detach()
     steps = torch.tensor(s["settle"], device=x.device).expand(centres.shape[1:])
     for step in range(int(steps.max())):
         m = soft_box(centres, s["size"], s["half"], 2 * s["sharpness"])

@@ -119,6 +119,26 @@ static double soft(double p, double centre, double half, double k)
     return 1 / (1 + exp(-k * (p - centre + half))) - 1 / (1 + exp(-k * (p - centre - half)));
 }
 
+// G would else learn to draw contrast that moves centres.
+TEST(settling_centres_teach_no_image)
+{
+    static const sides_t half = { 1, { { 3, 3 } } }, steps = { 1, { { 1, 1 } } };
+    tape_t t = { 0 };
+    rng_t r = rng_at(7, STREAM_TEST, 0, 0);
+    var_t x = tape_variable(&t, (shape_t){ 1, 12, 12, 3 }), c = tape_variable(&t, (shape_t){ 1, 1, 1, 2 });
+    var_t y = settle(x, c, &half, 1, &steps, 0);
+    tape_plan(&t, y);
+    for (size_t i = 0; i < numel(x->dim); i++) x->x[i] = rng_normal(&r);
+    for (int k = 0; k < 2; k++) c->x[k] = 5;
+    tape_forward(&t, 0, t.n);
+    tape_backward_start(&t, 0);
+    y->g[0] = y->g[1] = 1;
+    tape_backward_until(&t, 0);
+    for (size_t i = 0; i < numel(x->dim); i++) EXPECT(x->g[i] == 0);
+    EXPECT(c->g[0] != 0 && c->g[1] != 0);
+    tape_free(&t);
+}
+
 // A white line three pixels below the centre on black.  Whatever the mean colour, as much contrast lies on
 // the line as beside it: so the centre moves to half-way between the mask's share of the line and its share
 // of the rest.

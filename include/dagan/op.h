@@ -32,7 +32,8 @@ var_t softargmax(var_t logits, int size);
 var_t squash(var_t x, int size);
 
 // Mean shift: centres (n, 1, N', 2) of regions of x (n, h, w, 3) move to the centroid of the contrast in
-// their box; those of region r if steps->side[r][0] > step, the others stay.  `half` must outlive the tape.
+// their box; those of region r if steps->side[r][0] > step, the others stay.  A gradient in the centres, none
+// in x. `half` must outlive the tape.
 var_t settle(var_t x, var_t centres, const sides_t *half, double sharpness, const sides_t *steps, int step);
 
 // Eqs. 2-4: x (n, h, w, c) times the soft box around each centre: (n * N', h, w, c).  `half` must outlive

@@ -4,7 +4,8 @@
 //
 //     c' = sum M(p) a(p) p / sum M(p) a(p)
 //
-// With all its gradients, in x and c.  In a box of one colour the centre stays.
+// The gradient is that in c; x is taken as given.  G would learn from a gradient in F(s) to draw contrast
+// that moves centres, which lost parts that s' is to keep.  In a box of one colour the centre stays.
 
 #include <math.h>
 #include <string.h>
@@ -104,45 +105,44 @@ static void forward(node_t *y)
 }
 
 // With q(p) = g . (p - c') / sum M a and the signs s(p) of x - mu:  dL/da = M q, dL/dmu = -sum M q s = -T,
-// dL/dM = a q - T . (x - mu) / sum M, dL/dx = M (q s - T / sum M).
+// dL/dM = a q - T . (x - mu) / sum M.
 static void backward_region(const node_t *y, int n, int r)
 {
     shift_t b = shift_of(y, n, r);
     const float *gy = y->g + 2 * (n * y->dim.w + r);
     float g[] = { moves(y, 2 * r) ? gy[0] : 0, moves(y, 2 * r + 1) ? gy[1] : 0 };
-    float *gc = y->in[CENTRES]->g ? y->in[CENTRES]->g + 2 * (n * y->dim.w + r) : NULL;
+    float *gc = y->in[CENTRES]->g + 2 * (n * y->dim.w + r);
     double t[COLOURS] = { 0 }, sum[2] = { STAYS * g[0] / b.contrast, STAYS * g[1] / b.contrast };
     for (int pass = 0; pass < 2; pass++)
         for (int j = 0; j < b.h; j++)
             for (int i = 0; i < b.w; i++) {
                 const float *pixel = pixel_of(y, &b, n, j, i);
-                float *gx = y->in[X]->g ? y->in[X]->g + (pixel - y->in[X]->x) : NULL;
                 double q = (g[0] * (b.left + i - b.to[0]) + g[1] * (b.top + j - b.to[1])) / b.contrast;
                 double m = (double)b.my[j] * b.mx[i], along_m = q * contrast(&b, pixel);
                 for (int k = 0; k < COLOURS; k++) {
                     double apart = pixel[k] - b.mean[k], sign = (apart > 0) - (apart < 0);
                     if (pass == 0) t[k] += m * q * sign;
                     along_m -= t[k] * apart / b.weight;
-                    if (pass && gx) gx[k] += (float)(m * (q * sign - t[k] / b.weight));
                 }
                 if (pass == 0) continue;
                 sum[0] += along_m * b.dmx[i] * b.my[j];
                 sum[1] += along_m * b.mx[i] * b.dmy[j];
             }
-    for (int k = 0; gc && k < 2; k++) gc[k] += (float)sum[k] + gy[k] - g[k]; // where it stayed, as it is
+    for (int k = 0; k < 2; k++) gc[k] += (float)sum[k] + gy[k] - g[k]; // where it stayed, as it is
 }
 
 static void backward(node_t *y)
 {
+    if (!y->in[CENTRES]->g) return;
 #pragma omp parallel for
     for (int n = 0; n < y->dim.n; n++)
         for (int r = 0; r < y->dim.w; r++) {
             const float *g = y->g + 2 * (n * y->dim.w + r);
-            float *gc = y->in[CENTRES]->g ? y->in[CENTRES]->g + 2 * (n * y->dim.w + r) : NULL;
+            float *gc = y->in[CENTRES]->g + 2 * (n * y->dim.w + r);
             if (moves(y, 2 * r) || moves(y, 2 * r + 1))
                 backward_region(y, n, r);
             else
-                for (int k = 0; gc && k < 2; k++) gc[k] += g[k];
+                for (int k = 0; k < 2; k++) gc[k] += g[k];
         }
 }
 
@@ -157,7 +157,7 @@ static var_t example(tape_t *t, int i)
     static const sides_t half = { 2, { { 3, 2 }, { 2, 2.5 } } }, both = { 1, { { 1, 1 }, { 1, 1 } } },
                          second = { 2, { { 0, 0 }, { 2, 2 } } }, apart = { 2, { { 1, 0 }, { 0, 1 } } };
     if (i > 2) return NULL;
-    var_t x = tape_variable(t, (shape_t){ 2, 12, 12, COLOURS }),
+    var_t x = tape_input(t, "x", (shape_t){ 2, 12, 12, COLOURS }),
           c = tape_variable(t, (shape_t){ 2, 1, 2, 2 });
     return settle(x, c, &half, 1.5, i == 0 ? &both : i == 1 ? &second : &apart, i == 1);
 }
