@@ -61,6 +61,7 @@ step() {
     expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
 }
 step "the reference job"
+step "centres that settle" --set attention.settle=2
 HELD=(--set model.spectral=true --set model.norm.d=none --set loss.weights.lecam=0.3)
 step "spectral norm and LeCam" "${HELD[@]}"
 step "them in CycleGAN" "${HELD[@]}" --set model.kind=cyclegan --set loss.weights.identity=5

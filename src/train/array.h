@@ -65,8 +65,9 @@ bool array_is_one(hid_t a, H5T_class_t class);
 // Attributes of the group or dataset `name`.  Collective.
 int array_put_long(const array_file_t *f, const char *name, const char *key, long value);
 int array_put_double(const array_file_t *f, const char *name, const char *key, double value);
-// `half`: one number where it is all regions' w and h, else (N', 2).
-int array_put_half(const array_file_t *f, const char *name, const sides_t *half, int regions);
+// One number where it is that of all regions along x and y, else (N', 2).
+int array_put_sides(const array_file_t *f, const char *name, const char *key, const sides_t *sides,
+                    int regions);
 int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value);
 int array_get_long(const array_file_t *f, const char *name, const char *key, long *value);
 int array_get_double(const array_file_t *f, const char *name, const char *key, double *value);

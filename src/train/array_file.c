@@ -184,11 +184,12 @@ int array_put_double(const array_file_t *f, const char *name, const char *key, d
     return put(f, name, key, H5T_NATIVE_DOUBLE, 0, NULL, &value);
 }
 
-int array_put_half(const array_file_t *f, const char *name, const sides_t *half, int regions)
+int array_put_sides(const array_file_t *f, const char *name, const char *key, const sides_t *sides,
+                    int regions)
 {
     hsize_t n[] = { (hsize_t)regions, 2 };
-    bool one = half->given == 1 && half->side[0][0] == half->side[0][1];
-    return put(f, name, "half", H5T_NATIVE_DOUBLE, one ? 0 : 2, n, half->side);
+    bool one = sides->given == 1 && sides->side[0][0] == sides->side[0][1];
+    return put(f, name, key, H5T_NATIVE_DOUBLE, one ? 0 : 2, n, sides->side);
 }
 
 int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value)

@@ -229,7 +229,7 @@ static int put_attributes(const array_file_t *f, const void *trainer)
               array_put_long(f, "/", "ranks", tr->comm->size) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2 && tr->seen_s.regions; d++)
-        bad |= array_put_half(f, domain[d], &conf->attention.half, conf->attention.regions) |
+        bad |= array_put_sides(f, domain[d], "half", &conf->attention.half, conf->attention.regions) |
                array_put_double(f, domain[d], "sharpness", conf->attention.sharpness) |
                array_put_long(f, domain[d], "image_size", conf->data.size) |
                array_put_text(f, domain[d], "labels", regions) |

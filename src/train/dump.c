@@ -158,7 +158,8 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_text(f, "/", "config", yaml) | array_put_text(f, "/", "kind", c->model.kind) |
               array_put_long(f, "/", "width", c->model.width) | array_put_long(f, "/", "size", c->data.size) |
               array_put_long(f, "/", "regions", c->attention.regions) |
-              array_put_half(f, "/", &c->attention.half, c->attention.regions) |
+              array_put_sides(f, "/", "half", &c->attention.half, c->attention.regions) |
+              array_put_sides(f, "/", "settle", &c->attention.settle, c->attention.regions) |
               array_put_double(f, "/", "sharpness", c->attention.sharpness) |
               array_put_text(f, "/", "gan", gan[c->loss.gan]) |
               array_put_text(f, "/", "distance", distance[c->loss.distance]) |

@@ -114,7 +114,7 @@ static int write_hdf5(const job_t *j)
               array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
               array_put_long(&f, "/", "step", j->step) | array_put_text(&f, "/", "input", j->what->input) |
               array_put_text(&f, "/", "labels", labels) |
-              array_put_half(&f, "/", &j->conf.attention.half, regions) |
+              array_put_sides(&f, "/", "half", &j->conf.attention.half, regions) |
               array_put_double(&f, "/", "sharpness", j->conf.attention.sharpness);
     bad |= array_close(&f);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;

@@ -6,7 +6,7 @@ and compares every loss, wire and gradient, and the weights after the step.  Whe
 kink of relu or of l1, rounding decides which way a gradient goes: to see by how much at these
 weights, the step is repeated with convolutions that err by --rough, and gradients are allowed twice
 the largest change that made, if that is more than --tol-grad.  Settings come from
-the options below, else from the file's attributes (width, regions, half, sharpness, gan, distance,
+the options below, else from the file's attributes (width, regions, half, settle, sharpness, gan, distance,
 norm_dae, norm_g, norm_d, spectral, rate_g, rate_d, weight_<term>), else from the reference job; the network
 of distance classifier is in no step's file: --loss-net names it.
 """

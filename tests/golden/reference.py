@@ -17,6 +17,7 @@ class Settings:              # the defaults are the reference job
     regions: int = 4         # N' of Eq. 1; 0: the whole image is the one instance
     half: float = 12.0       # w, h of Eq. 2 in pixels
     sharpness: float = 1.0   # k of Eq. 4 in 1/pixel
+    settle: int = 0          # steps by which centres move to the contrast in their boxes
     gan: str = "nonsaturating"
     distance: str = "l1"     # d of Eqs. 5, 6; "classifier" compares what Model.loss_net makes of the regions
     norm_dae: str = "instance"
@@ -93,6 +94,18 @@ def mask(centres, height, width, half, k):
     return (box(py, y)[..., :, None] * box(px, x)[..., None, :])[:, :, None]
 
 
+def settle(x, centres, half, k):
+    """The centroid of |x - mean colour| in each box, with edges twice as sharp; no gradient in x."""
+    x = x.detach()[:, None]
+    box = mask(centres, *x.shape[3:], half, 2 * k)
+    colour = (box * x).sum((3, 4), keepdim=True) / box.sum((3, 4), keepdim=True)
+    contrast = (box * (x - colour).abs()).sum(2)             # (n, N', H, W)
+    across, down = contrast.sum(2), contrast.sum(3)
+    at = lambda n: torch.arange(n, dtype=x.dtype)
+    found = torch.stack([(across * at(x.shape[4])).sum(2), (down * at(x.shape[3])).sum(2)], 2)
+    return (found + 1e-3 * centres) / (contrast.sum((2, 3)) + 1e-3)[..., None]
+
+
 class DAE(nn.Module):
     def __init__(self, o):
         super().__init__()
@@ -105,6 +118,8 @@ class DAE(nn.Module):
         if not self.loc:
             return features, None, features[:, None]
         centres = self.loc(features)
+        for _ in range(self.o.settle):
+            centres = settle(x, centres, self.o.half, self.o.sharpness)
         regions = x[:, None] * mask(centres, *x.shape[2:], self.o.half, self.o.sharpness)
         return features, centres, self.enc(regions.flatten(0, 1)).unflatten(0, centres.shape[:2])
 
