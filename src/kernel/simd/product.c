@@ -13,7 +13,8 @@ enum {
                   : LANES == 8 ? 3
                                : 1,
     ROWS = LANES == 16 ? 12 : 6,
-    ROWS_AT = LANES == 16 ? 8 : 6 // and so do their addresses
+    ROWS_AT = LANES == 16 ? 8 : 6, // and so do their addresses
+    REST_MOST = 7
 };
 
 INLINE void put(int rows, vec_t sum[][VECTORS], float beta, float *c, size_t rs_c)
@@ -40,9 +41,9 @@ INLINE void tile(int rows, int panels, int k, const float *a, size_t rs_a, size_
 INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, size_t rs_b, float beta,
                     float *c, size_t rs_c)
 {
-    vec_t sum[ROWS_AT][VECTORS] = { { { 0 } } };
+    vec_t sum[REST_MOST + 1][VECTORS] = { { { 0 } } };
     for (int s = 0; s < a->segments; s++) {
-        const float *at[ROWS_AT];
+        const float *at[REST_MOST + 1];
         for (int i = 0; i < rows; i++) at[i] = a->row[first + i] + a->segment[s];
         for (size_t p = 0; p < (size_t)a->k * a->step; p += a->step, b += rs_b)
             for (int i = 0; i < rows; i++)
@@ -54,7 +55,8 @@ INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, siz
 // The last rows, fewer than fill the smallest whole tile, are one tile, whose number of rows the compiler
 // must know.
 #define EACH_REST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
-_Static_assert(ROWS_OF_TWO <= 8 && ROWS_AT <= 8, "EACH_REST has all numbers of last rows");
+_Static_assert(ROWS_OF_TWO <= REST_MOST + 1 && ROWS_AT <= REST_MOST + 1,
+               "EACH_REST has all numbers of last rows");
 
 INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float *a, size_t rs_a, size_t cs_a,
                     const float *b, size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
