@@ -4,8 +4,8 @@
 //
 //     c' = sum M(p) a(p) p / sum M(p) a(p)
 //
-// The gradient is that in c; x is taken as given.  G would learn from a gradient in F(s) to draw contrast
-// that moves centres, which lost parts that s' is to keep.  In a box of one colour the centre stays.
+// The gradient is that in c; x is taken as given: with a gradient in F(s), G could please losses by contrast
+// that moves centres, drawn for nothing else.  In a box of one colour the centre stays.
 
 #include <math.h>
 #include <string.h>
