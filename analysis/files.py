@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-# Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/train/draw.c).
+# Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/run/draw.c).
 COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"]
 
 

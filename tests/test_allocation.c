@@ -7,7 +7,7 @@
 
 #include "files.h"
 
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 static bool counts;
 static long n_calls;

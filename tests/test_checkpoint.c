@@ -6,7 +6,7 @@
 
 #include "files.h"
 
-#include "../src/train/array.h"
+#include "dagan/array.h"
 
 // Rows of 1200 bytes, 54 to a block: 10 blocks, the last one short.
 enum { ROWS = 500, REGIONS = 150, ROW = 2 * REGIONS };

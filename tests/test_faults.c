@@ -5,8 +5,8 @@
 
 #include "files.h"
 
-#include "../src/train/desync.h"
-#include "dagan/train.h"
+#include "../src/run/desync.h"
+#include "dagan/run.h"
 
 enum { ROWS = 24 }; // of each data set
 

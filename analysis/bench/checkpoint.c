@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "dagan/kernel.h"
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 enum { PLAIN, BY_MPI, WRITTEN, COMMITTED, STALL, WHO, ROUNDS_MAX = 99 };
 
@@ -65,9 +65,10 @@ static void race(trainer_t *tr, const char *dir, int rounds)
     static double s[WHO][ROUNDS_MAX];
     char path[2 * CONF_TEXT_MAX];
     const comm_t *c = tr->comm;
+    saving_t saving = { 0 };
     snprintf(path, sizeof path, "%s/plain", dir);
-    CHECK(!checkpoint_write(tr, dir), "no checkpoint"); // warms up, and tells the size
-    double size = tr->saving.bytes;
+    CHECK(!checkpoint_write(&saving, tr, dir), "no checkpoint"); // warms up, and tells the size
+    double size = saving.bytes;
     comm_max(c, &size, 1);
     share_t mine = share_of((size_t)size, c->rank, c->size);
     char *bytes = alloc(mine.count, 1);
@@ -79,16 +80,16 @@ static void race(trainer_t *tr, const char *dir, int rounds)
         }
         tr->step += 2;
         comm_barrier(c);
-        CHECK(!checkpoint_write(tr, dir), "no checkpoint");
-        s[COMMITTED][i] = slowest(c, tr->saving.took);
-        s[WRITTEN][i] = slowest(c, tr->saving.written);
+        CHECK(!checkpoint_write(&saving, tr, dir), "no checkpoint");
+        s[COMMITTED][i] = slowest(c, saving.took);
+        s[WRITTEN][i] = slowest(c, saving.written);
         tr->step++;
         comm_barrier(c);
-        CHECK(!checkpoint_begin(tr, dir, true), "no checkpoint");
-        while (!checkpoint_is_over(tr)) sched_yield();
+        CHECK(!checkpoint_begin(&saving, tr, dir, true), "no checkpoint");
+        while (!checkpoint_is_over(&saving)) sched_yield();
         comm_barrier(c);
-        CHECK(!checkpoint_end(tr, dir), "no checkpoint");
-        s[STALL][i] = slowest(c, tr->saving.stood);
+        CHECK(!checkpoint_end(&saving, tr, dir), "no checkpoint");
+        s[STALL][i] = slowest(c, saving.stood);
     }
     if (c->rank == 0) printf("MiB,%.1f,,\n", size / 1048576);
     for (int who = 0; who < WHO && c->rank == 0; who++) {

@@ -1,12 +1,12 @@
-// train: the objective, the step, checkpoints and the run.
+// train: the objective, the step, and what a checkpoint holds.
 #ifndef DAGAN_TRAIN_H
 #define DAGAN_TRAIN_H
 
+#include "dagan/array.h"
 #include "dagan/data.h"
 #include "dagan/loss.h"
 
 typedef struct trainer trainer_t;
-typedef struct best best_t;
 
 // ---- the model and its objective -------------------------------------------------------------------
 
@@ -87,9 +87,12 @@ typedef struct {
 
 void judge_build(judge_t *j, model_t *m, int n);
 void judge_free(judge_t *j);
-// The accuracy of the classifier that `tr` trains, on test images: a line for each domain.  Collective; rank
-// 0 speaks.
-void judge_say(trainer_t *tr, void (*say)(void *arg, const char *line), void *arg);
+// Builds the classifier of m for single images and names its answers; the caller plans the tape.
+void judge_plan(judge_t *j, model_t *m);
+// The configuration in a classifier's checkpoint; then, with m->conf and m->n_classes set, its weights.
+// Collective; 0, or -1 after the message was printed.
+int judge_config(const comm_t *c, const char *path, config_t *conf);
+int judge_load(judge_t *j, model_t *m, const comm_t *c, const char *path);
 
 // What `model.kind` names: networks and the wires between them.  A file of src/train/ defines kind_NAME.
 typedef struct {
@@ -142,10 +145,6 @@ typedef struct {
 void adam_update(params_t *p, const adam_t *a, unsigned nets);
 // Global norm of the gradients, not finite if any of them is not.
 double gradient_norm(const params_t *p);
-
-// Ranks on different processors take the plainest kernels among theirs.  False if BLIS's still differ.
-// Collective.
-bool agree_kernels(const comm_t *c);
 
 // ---- the plan of a run -----------------------------------------------------------------------------
 
@@ -237,19 +236,6 @@ size_t attention_visits_bytes(const config_t *conf, const plan_run_t *plan);
 // Sends the visits to the ranks that hold their rows.  Collective.
 void attention_exchange(attention_map_t *a, const comm_t *c);
 
-// A checkpoint that is being written.
-typedef struct {
-    struct save *save; // NULL: none is
-    char name[64];     // of the file
-    bool is_latest;    // one of a row, where latest.h5 will point; not best.h5
-    long step, rollbacks;
-    int bad;      // it could not even be begun
-    bool is_kept; // the last one was committed
-    double began, written, stood,
-        took;     // when; seconds until it was on disk, training stood still, all in all
-    double bytes; // of the file; rank 0
-} saving_t;
-
 // Looks on while a step runs (--dump-step).
 typedef struct {
     void (*leaf)(void *arg, const trainer_t *tr, const objective_t *o,
@@ -274,8 +260,7 @@ struct trainer {
     dataset_t *shown[2];                // of source and target: which of them
     loader_t *loader;
     translator_t translator; // of one image
-    struct best *best;       // what checkpoint.best needs, NULL: none
-    double best_figure;      // the least so far, and its step
+    double best_figure;      // of checkpoint.best: the least so far, and its step
     long best_step;
     objective_t g, d;           // one leaf's tapes
     objective_t label, label_d; // with train.label_warmup, of its steps
@@ -302,8 +287,8 @@ struct trainer {
     double seconds;                             // of training before this process
     double began;                               // now() when this process began
     double waited_data, waited_comm;            // since the last log line
-    saving_t saving;
     double stood;    // seconds training stood still for checkpoints since the last log line
+    bool writes;     // a thread of this rank writes a checkpoint; the next step tells the others
     bool is_writing; // agreed by all ranks: some rank's thread still writes
     bool stop;       // agreed by all ranks: write a checkpoint and leave
 };
@@ -329,81 +314,20 @@ int dump_check(const trainer_t *tr, const char *path, const char *resume);
 // Runs one step's mathematics and writes everything about it to an HDF5 file (--dump-step).  Collective.
 int dump_step(trainer_t *tr, const char *path);
 
-// ---- files of a run --------------------------------------------------------------------------------
+// ---- what a checkpoint holds ---------------------------------------------------------------------------
 
-// Writes DIR/ckpt-STEP.h5 by all ranks together, commits it by rename, moves latest.h5, drops old ones beyond
-// checkpoint.keep.  Collective; 0, or -1 after the message was printed, then nothing older is lost.
-int checkpoint_write(trainer_t *tr, const char *dir);
-// The same as DIR/best.h5, which is never dropped; latest.h5 stays where it is.
-int checkpoint_write_best(trainer_t *tr, const char *dir);
-// The same in two parts.  In between training may go on, while a thread writes a copy of the state (or all is
-// written at once, without `by_thread`).  -1 from the end also where checkpoint.on_error lets training go on
-// but it is at its end.
-int checkpoint_begin(trainer_t *tr, const char *dir, bool by_thread);
-bool checkpoint_is_over(const trainer_t *tr); // this rank's part of the writing; local
-int checkpoint_end(trainer_t *tr, const char *dir);
-// Removes what a killed run left half-written.  For one rank that holds the folder's lock; 0, or -1 after
-// fail().
-int checkpoint_clean(const char *dir);
-// Continues from a file, or, where `path` is NULL, from the newest valid one in `dir`.  Sets *found.
-// Collective; 0, or -1 after the message was printed.
-int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
-// After checkpoint_resume from `path`: makes what was loaded the newest checkpoint of `dir`, so that a
-// rollback and the next start find it there; files of later steps go aside.  As checkpoint_write.
-int checkpoint_adopt(trainer_t *tr, const char *dir, const char *path);
-// What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there
-// is none, or none that can be read.  Collective.
-begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path);
+// Copies everything into `save` and lays the file out.  Collective; 0, or -1 on all ranks after fail() on
+// one.
+int checkpoint_lay_out(trainer_t *tr, save_t *save);
+// Collective; 0 on all ranks, or -1 on some, after fail().
+int checkpoint_load(trainer_t *tr, const char *path);
+// With how many pairs per step the run of a checkpoint was begun.  As checkpoint_load.
+int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun);
 // Reads the configuration of a checkpoint, then its averaged weights and step: translate needs no more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
 void labels_text(char *text, size_t size, const config_t *conf);
-
-// samples/step-NNN.png from a fixed set of test images, and samples/progress.png, the sheet of all of them.
-// Collective; 0, or -1 after the message was printed.
-int samples_write(trainer_t *tr, const char *dir);
-// Outlines N' regions (x, y centres in pixels of the image) on the image of `size` drawn at (top, left),
-// enlarged `scale` times; region r has its own colour and carries its number at the centre.
-void draw_regions(picture_t *p, const float *centres, int regions, const sides_t *half, int top, int left,
-                  int size, int scale);
-// Writes n >= 0 in black, digits 3 x 5 pixels enlarged `scale` times, 4 `scale` apart.
-void draw_number(picture_t *p, long n, int top, int left, int scale);
-// Copies (h, w, 3) bytes enlarged `scale` times to (top, left).
-void draw_image(picture_t *p, const uint8_t *rgb, int h, int w, int top, int left, int scale);
-
-typedef struct {
-    const char *checkpoint, *input,
-        *output;               // input: HDF5 file, picture or folder; output: HDF5 file or folder
-    const char *group, *split; // of an HDF5 input; NULL: data.source.group, "test"
-} translate_t;
-
-// F on every image of the input with the averaged weights, over all ranks.  Collective; the exit status.
-// An HDF5 output holds /inputs and /outputs (n, h, w, 3), /centres (n, N', 2) and as attributes of its root
-// checkpoint, step and input, and labels, half and sharpness as those of /attention in a checkpoint.
-int translate(const comm_t *c, const translate_t *what);
-
-typedef struct {
-    const char *checkpoint;
-    const char *classifier; // checkpoint of one, NULL: only what needs none
-    const char *output;     // JSON, NULL: none
-    const char *arrays;     // HDF5 of what the figures are made of, NULL: none
-} evaluate_t;
-
-// Figures of a checkpoint on the test images of its data sets, over all ranks: a table on stdout, JSON.
-// Collective; the exit status.
-int evaluate(const comm_t *c, const evaluate_t *what);
-
-typedef struct {
-    bool fresh;         // begin anew
-    const char *resume; // a checkpoint; NULL: the newest valid one of the run directory
-    const char *dump;   // --dump-step; NULL: train
-    observer_t observer;
-} train_t;
-
-// The whole job: run directory, resume, loop, log, samples, checkpoints.  Returns the exit status.
-// Collective.
-int train_run(const comm_t *c, const config_t *conf, const train_t *how);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef DAGAN_COMMAND_H
 #define DAGAN_COMMAND_H
 
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 // A command gets the words after its name and returns the exit status.  Collective.
 typedef struct {

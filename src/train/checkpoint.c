@@ -1,11 +1,11 @@
 // What a checkpoint holds: one HDF5 file of a run's whole state, written and read by all ranks together.
 
-#include "checkpoint.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dagan/train.h"
 
 enum { VERSION = 2 }; // of what its configuration and its weights mean
 // Whatever a file says: the run behind it ends before train.pairs' largest value.

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "array.h"
+#include "dagan/array.h"
 #include "side.h"
 
 // Everything of one leaf-wise quantity over the whole batch, collected while leaves run.

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
-#include "judge.h"
+#include "dagan/train.h"
 
 static const char *const places[] = { "", "/model_weights" }; // of weights alone; of a whole Keras model
 

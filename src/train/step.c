@@ -13,7 +13,6 @@
 #include "leaf.h"
 #include "nonfinite.h"
 #include "pool.h"
-#include "save.h"
 #include "side.h"
 
 volatile int stop_requested;
@@ -210,7 +209,7 @@ int trainer_step(trainer_t *tr)
     objective_t *o = is_warm ? &tr->label : &tr->g, *d = is_warm ? &tr->label_d : &tr->d;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
-    tr->model.f.g[tr->model.f.n + SUM_WRITING] = !checkpoint_is_over(tr);
+    tr->model.f.g[tr->model.f.n + SUM_WRITING] = (float)tr->writes;
 
     for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++)
         if (is_warm ? label_leaf(tr, leaf) : generator_leaf(tr, leaf)) return -1;

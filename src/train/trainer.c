@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "best.h"
 #include "pool.h"
-#include "save.h"
 #include "side.h"
 
 enum { POWER_ITERATIONS = 15 }; // of spectral norms at first, PyTorch's; then one a step
@@ -126,13 +124,11 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t b
     attention_init(&tr->seen_s, c, tr->source.n, regions);
     attention_init(&tr->seen_t, c, tr->target.n, regions);
     name_metrics(tr);
-    return best_open(tr);
+    return 0;
 }
 
 void trainer_free(trainer_t *tr)
 {
-    best_close(tr);
-    save_free(tr->saving.save);
     metrics_free(&tr->metrics);
     attention_free(&tr->seen_t);
     attention_free(&tr->seen_s);

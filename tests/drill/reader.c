@@ -13,7 +13,7 @@
 #include <xxhash.h>
 
 #include "dagan/kernel.h"
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 enum { HANG = 60 }; // seconds
 

@@ -2,7 +2,7 @@
 // resumes.
 #include "child.h"
 
-#include "../../src/train/checkpoint.h"
+#include "dagan/run.h"
 
 static config_t conf;
 static trainer_t trainer;

@@ -5,7 +5,7 @@
 #include <hdf5.h>
 
 #include "../../src/data/hdf5_walk.h"
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 enum { OBJECTS_MAX = 24, RANK_MAX = 5, BYTES_MAX = 1 << 16 };
 

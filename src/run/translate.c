@@ -6,8 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "array.h"
-#include "dagan/train.h"
+#include "dagan/array.h"
+#include "dagan/run.h"
+#include "draw.h"
 
 enum { SCALE = 4 }; // of the pictures that show regions
 

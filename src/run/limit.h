@@ -1,6 +1,6 @@
-// The time limit of a run, private to train/.
-#ifndef DAGAN_TRAIN_LIMIT_H
-#define DAGAN_TRAIN_LIMIT_H
+// The time limit of a run, private to run/.
+#ifndef DAGAN_RUN_LIMIT_H
+#define DAGAN_RUN_LIMIT_H
 
 #include "dagan/base.h"
 

@@ -1,10 +1,10 @@
-// The run directory and what is printed, private to train/.
-#ifndef DAGAN_TRAIN_RUNDIR_H
-#define DAGAN_TRAIN_RUNDIR_H
+// The run directory and what is printed, private to run/.
+#ifndef DAGAN_RUN_RUNDIR_H
+#define DAGAN_RUN_RUNDIR_H
 
 #include <stdio.h>
 
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 enum { TIME_TEXT = 48, MACHINE_TEXT = 1024 };
 

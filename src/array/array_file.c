@@ -1,7 +1,7 @@
 // HDF5 files of arrays: opening, closing, attributes.
 
 #define _GNU_SOURCE // fallocate, memfd_create
-#include "array.h"
+#include "dagan/array.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-// What the log says of a whole run, private to train/.
-#ifndef DAGAN_TRAIN_ANNOUNCE_H
-#define DAGAN_TRAIN_ANNOUNCE_H
+// What the log says of a whole run, private to run/.
+#ifndef DAGAN_RUN_ANNOUNCE_H
+#define DAGAN_RUN_ANNOUNCE_H
 
 #include "limit.h"
 #include "rundir.h"

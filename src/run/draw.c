@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dagan/train.h"
+#include "draw.h"
 
 // Okabe and Ito's palette: distinct also for colour-blind eyes; reused beyond eight regions.
 static const uint8_t COLOUR[8][3] = { { 213, 94, 0 },   { 0, 114, 178 },  { 0, 158, 115 }, { 204, 121, 167 },

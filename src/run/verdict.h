@@ -1,9 +1,9 @@
-// What a classifier says of images, private to train/.
-#ifndef DAGAN_TRAIN_JUDGE_H
-#define DAGAN_TRAIN_JUDGE_H
+// What a classifier says of images, private to run/.
+#ifndef DAGAN_RUN_VERDICT_H
+#define DAGAN_RUN_VERDICT_H
 
 #include "dagan/eval.h"
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 // A data set's rows: this rank's images, everybody's labels.
 typedef struct {
@@ -27,16 +27,13 @@ typedef struct {
     int16_t *told;   // (n_labels, n)
 } verdict_t;
 
-// Builds the classifier of m for single images and names its answers; the caller plans the tape.
-void judge_plan(judge_t *j, model_t *m);
 // `images` are this rank's share of n.  Collective.
 void verdict_init(verdict_t *v, const judge_t *j, const comm_t *c, const uint8_t *images, share_t mine,
                   size_t n);
 void verdict_free(verdict_t *v);
 
-// The configuration in a classifier's checkpoint; then, with m->conf and m->n_classes set, its weights.
-// Collective; 0, or -1 after the message was printed.
-int judge_config(const comm_t *c, const char *path, config_t *conf);
-int judge_load(judge_t *j, model_t *m, const comm_t *c, const char *path);
+// The accuracy of the classifier that `tr` trains, on test images: a line for each domain.  Collective; rank
+// 0 speaks.
+void judge_say(trainer_t *tr, void (*say)(void *arg, const char *line), void *arg);
 
 #endif

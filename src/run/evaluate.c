@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "array.h"
+#include "dagan/array.h"
 #include "evaluate.h"
 
 static const domain_conf_t *where(const gathered_t *g, int domain)

@@ -1,10 +1,10 @@
-// What evaluation gathers and what it finds, private to train/.
-#ifndef DAGAN_TRAIN_EVALUATE_H
-#define DAGAN_TRAIN_EVALUATE_H
+// What evaluation gathers and what it finds, private to run/.
+#ifndef DAGAN_RUN_EVALUATE_H
+#define DAGAN_RUN_EVALUATE_H
 
 #include <stdio.h>
 
-#include "judge.h"
+#include "verdict.h"
 
 enum { DOMAINS = 2, PIXEL_LEVELS = 8, MISSING_TEXT = 1024, NEIGHBOURS = 3 };
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
+#include "dagan/run.h"
 
 enum { PATH_TEXT = 2 * CONF_TEXT_MAX, NAME_TEXT = 64 };
 
@@ -134,10 +134,10 @@ static int commit(const saving_t *s, const char *dir, int keep)
     return point_latest(dir, s->name) ? -1 : drop_old(dir, s->step, keep);
 }
 
-static int begin_as(trainer_t *tr, const char *dir, const char *name, bool is_latest, bool by_thread)
+static int begin_as(saving_t *s, trainer_t *tr, const char *dir, const char *name, bool is_latest,
+                    bool by_thread)
 {
     char path[PATH_TEXT], tmp[PATH_TEXT];
-    saving_t *s = &tr->saving;
     double began = now();
     CHECK(!s->save, "a checkpoint is being written already");
     if (trainer_settle(tr)) return -1;
@@ -159,22 +159,21 @@ static void name_of(char name[NAME_TEXT], long step)
     snprintf(name, NAME_TEXT, "ckpt-%08ld.h5", step);
 }
 
-int checkpoint_begin(trainer_t *tr, const char *dir, bool by_thread)
+int checkpoint_begin(saving_t *s, trainer_t *tr, const char *dir, bool by_thread)
 {
     char name[NAME_TEXT];
     name_of(name, tr->step);
-    return begin_as(tr, dir, name, true, by_thread);
+    return begin_as(s, tr, dir, name, true, by_thread);
 }
 
-bool checkpoint_is_over(const trainer_t *tr)
+bool checkpoint_is_over(const saving_t *s)
 {
-    return !tr->saving.save || tr->saving.bad || save_is_over(tr->saving.save);
+    return !s->save || s->bad || save_is_over(s->save);
 }
 
-int checkpoint_end(trainer_t *tr, const char *dir)
+int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
 {
     char path[PATH_TEXT], tmp[PATH_TEXT];
-    saving_t *s = &tr->saving;
     struct stat file;
     double began = now();
     bool is_last = s->step == tr->step && (tr->stop || tr->step >= tr->plan.steps);
@@ -201,14 +200,23 @@ int checkpoint_end(trainer_t *tr, const char *dir)
     return bad && !goes_on ? -1 : 0;
 }
 
-int checkpoint_write(trainer_t *tr, const char *dir)
+void checkpoint_forget(saving_t *s)
 {
-    return checkpoint_end(tr, dir) || checkpoint_begin(tr, dir, false) || checkpoint_end(tr, dir) ? -1 : 0;
+    save_free(s->save);
+    s->save = NULL;
 }
 
-int checkpoint_write_best(trainer_t *tr, const char *dir)
+int checkpoint_write(saving_t *s, trainer_t *tr, const char *dir)
 {
-    return checkpoint_end(tr, dir) || begin_as(tr, dir, "best.h5", false, false) || checkpoint_end(tr, dir)
+    return checkpoint_end(s, tr, dir) || checkpoint_begin(s, tr, dir, false) || checkpoint_end(s, tr, dir)
+               ? -1
+               : 0;
+}
+
+int checkpoint_write_best(saving_t *s, trainer_t *tr, const char *dir)
+{
+    return checkpoint_end(s, tr, dir) || begin_as(s, tr, dir, "best.h5", false, false) ||
+                   checkpoint_end(s, tr, dir)
                ? -1
                : 0;
 }
@@ -280,14 +288,14 @@ static int set_best_aside(const trainer_t *tr, const char *dir)
     return step > tr->step && rename(best, aside) ? fail("%s: %s", best, strerror(errno)) : 0;
 }
 
-int checkpoint_adopt(trainer_t *tr, const char *dir, const char *path)
+int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *path)
 {
     char name[NAME_TEXT], own[PATH_TEXT];
     bool is_first = tr->comm->rank == 0, goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE;
     name_of(name, tr->step);
     snprintf(own, sizeof own, "%s/%s", dir, name);
     if (comm_agree(tr->comm, is_first && set_best_aside(tr, dir), error_text())) return -1;
-    if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(tr, dir);
+    if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(s, tr, dir);
     int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf->checkpoint.keep));
     return comm_tell(tr->comm, bad, goes_on ? "training goes on: " : "", error_text()) && !goes_on ? -1 : 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "draw.h"
 #include "samples.h"
 
 enum { SCALE = SAMPLES_SCALE, GAP = SAMPLES_GAP, ROWS = 3 };

@@ -1,8 +1,8 @@
-// How fast a run goes, private to train/.
-#ifndef DAGAN_TRAIN_PACE_H
-#define DAGAN_TRAIN_PACE_H
+// How fast a run goes, private to run/.
+#ifndef DAGAN_RUN_PACE_H
+#define DAGAN_RUN_PACE_H
 
-#include "dagan/train.h"
+#include "dagan/run.h"
 
 // A moment of a run, by now(), and the steps done by then.
 typedef struct {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "best.h"
-#include "checkpoint.h"
+#include "dagan/run.h"
 #include "evaluate.h"
 
 struct best {
@@ -36,7 +36,7 @@ static uint8_t *held_out(dataset_t *d, share_t mine)
     return x;
 }
 
-int best_open(trainer_t *tr)
+int best_open(best_t **best, trainer_t *tr)
 {
     const config_t *conf = tr->conf;
     const comm_t *c = tr->comm;
@@ -53,7 +53,7 @@ int best_open(trainer_t *tr)
         bad = fail(
             "checkpoint.classifier: found none, wanted the checkpoint of a classifier for checkpoint.best");
     if (comm_agree(c, bad, error_text())) return -1;
-    best_t *b = tr->best = alloc(1, sizeof *b);
+    best_t *b = *best = alloc(1, sizeof *b);
     if (judge_config(c, conf->checkpoint.classifier, &b->conf)) return -1;
     if (b->conf.data.size != conf->data.size)
         bad = fail("%s: data.size is %d, wanted %d", conf->checkpoint.classifier, b->conf.data.size,
@@ -72,9 +72,8 @@ int best_open(trainer_t *tr)
     return 0;
 }
 
-void best_close(trainer_t *tr)
+void best_close(best_t *b)
 {
-    best_t *b = tr->best;
     if (!b) return;
     verdict_free(&b->real);
     free(b->fake);
@@ -84,9 +83,8 @@ void best_close(trainer_t *tr)
     free(b);
 }
 
-static double figure_now(trainer_t *tr)
+static double figure_now(best_t *b, trainer_t *tr)
 {
-    best_t *b = tr->best;
     translator_t *f = &tr->translator;
     size_t bytes = numel(f->x->dim);
     verdict_t fake;
@@ -103,18 +101,18 @@ static double figure_now(trainer_t *tr)
     return x;
 }
 
-int best_consider(trainer_t *tr, const char *dir, double *figure, bool *is_best)
+int best_consider(best_t *b, saving_t *s, trainer_t *tr, const char *dir, double *figure, bool *is_best)
 {
     double before = tr->best_figure;
     long step_before = tr->best_step;
-    *figure = figure_now(tr);
+    *figure = figure_now(b, tr);
     *is_best = false;
     // Not finite is never best, and the first figure always is.
     if (!(*figure < tr->best_figure)) return 0;
     tr->best_figure = *figure;
     tr->best_step = tr->step;
-    int bad = checkpoint_write_best(tr, dir);
-    *is_best = !bad && tr->saving.is_kept;
+    int bad = checkpoint_write_best(s, tr, dir);
+    *is_best = !bad && s->is_kept;
     if (!*is_best) { // the file before is still there, and still the best
         tr->best_figure = before;
         tr->best_step = step_before;

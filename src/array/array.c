@@ -3,7 +3,7 @@
 // A flipped byte in a contiguous dataset is silent to HDF5, hence the checksums.  All calls are collective:
 // every rank creates the same objects in the same order and passes the same attributes.
 
-#include "array.h"
+#include "dagan/array.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 // training goes on: it calls neither HDF5, which takes one thread at a time, nor MPI.  Letting MPI-IO write
 // from a thread would need MPI_THREAD_MULTIPLE, which Open MPI 4's one-sided messages across hosts refuse.
 
-#include "save.h"
+#include "dagan/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
