@@ -62,8 +62,8 @@ COLUMNS = {
     "SWD": ("SWD", 0, "sliced Wasserstein distance of s' and target"),
     "precision": ("precision", 2, "share of s' that could be of target"),
     "recall": ("recall", 2, "share of target that s' could give"),
-    "modes present %": ("modes %", 0, "classes that s' shows at least half as often as it should"),
-    "labels kept %": ("kept %", 0, "labels that s' keeps, of those that the classifier finds in real images"),
+    "modes present %": ("modes %", 0, "classes that s' shows at least half as often as it should, mean of all labels"),
+    "labels kept %": ("kept %", 0, "labels that s' keeps, of those that the classifier finds in real images, mean of all"),
     "features to partner": ("partner", 2, "distance of s' to its true partner, in features of the classifier"),
     "parts off by px": ("off px", 1, f"median distance of regions to their parts, mean of {', '.join(PARTS)}"),
 }
@@ -165,7 +165,7 @@ class Program:
             subprocess.run(command, check=True, env=self.env, stdout=out, stderr=subprocess.STDOUT)
 
     def options(self, run):
-        sets = [*run.sets, f"run.dir={run.folder}"]
+        sets = ["checkpoint.keep_every=0", *run.sets, f"run.dir={run.folder}"]  # a table needs the last one
         return [run.variant.config, *(word for s in sets for word in ("--set", s))]
 
 

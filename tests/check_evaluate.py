@@ -20,7 +20,7 @@ from region_error import errors  # noqa: E402
 
 EVALUATE = 6  # the stream of src/base/rng.c that evaluation draws from
 BOUND = "eyes: 0, mouth: 1, glasses: 2, hair: 3"  # of configs/smoke.yaml
-HALF = 10
+HALF = np.array([(10, 5), (4, 2.5), (11, 5.5), (18, 15)])  # of check_evaluate.sh
 NAMES = "skin hair hair_color eyes eyebrows mouth glasses background".split()  # of configs/classifier-lorelei.yaml
 
 
@@ -72,8 +72,10 @@ def iou(a, b):
     return both / (area(a) + area(b) - both)
 
 
-def squares(centres):
-    return np.concatenate([centres - HALF, centres + HALF], axis=1).astype(float)
+def region_boxes(centres, region):
+    """Of centres (n, N', 2); not cut off at the image's edges."""
+    x = centres[:, region].astype(float)
+    return np.concatenate([x - HALF[region], x + HALF[region]], axis=1)
 
 
 def landmarks(train_x, train_boxes, x, boxes, side):
@@ -148,9 +150,11 @@ def mode_score(p, real):
     return np.exp(np.mean(np.sum(p * np.log(p / mean), axis=1)) - np.sum(mean * np.log(mean / share)))
 
 
-def modes(told, truth, classes):
-    there, wanted = np.bincount(told, minlength=classes), np.bincount(truth, minlength=classes)
-    return np.sum((wanted > 0) & (2 * there >= wanted)), np.sum(wanted > 0)
+def modes(told, truth, names):
+    """How many of the classes that occur are told at least half as often, and which are not."""
+    there, wanted = (np.bincount(x, minlength=len(names)) for x in (told, truth))
+    missing = [name for name, a, b in zip(names, there, wanted) if 2 * a < b]
+    return np.sum(wanted > 0) - len(missing), missing
 
 
 # ---- sliced Wasserstein ---------------------------------------------------------------------------------
@@ -215,9 +219,9 @@ def check_regions(said, data, arrays, groups):
             near(f"{domain} {part}: median", f["median_px"], np.median(distance))
             near(f"{domain} {part}: 90 %", f["p90_px"], np.quantile(distance, 0.9))
             near(f"{domain} {part}: inside", f["inside"], inside.mean())
-            near(f"{domain} {part}: IoU", f["iou"], iou(squares(x[there, region]), boxes[there] - 0.5).mean())
+            near(f"{domain} {part}: IoU", f["iou"], iou(region_boxes(x[there], region), boxes[there] - 0.5).mean())
             near(f"{domain} {part}: images", f["images"], there.sum())
-        pairs = [iou(squares(x[:, a]), squares(x[:, b])).mean() for a in range(4) for b in range(a)]
+        pairs = [iou(region_boxes(x, a), region_boxes(x, b)).mean() for a in range(4) for b in range(a)]
         near(f"{domain}: overlap", said["regions"][domain]["overlap"], np.mean(pairs))
         shown = [p for p in test["parts"] if all(np.all(s[f"parts/{p}"][:, 0] >= 0) for s in (train, test))]
         nme, pck = landmarks(x_train.reshape(len(x_train), -1).astype(float), [train[f"parts/{p}"][:] for p in shown],
@@ -245,11 +249,17 @@ def check_labels(said, data, arrays, groups):
         train = data[f"{groups['target']}/train/labels/{name}"][:]
         near(f"{name}: kept", f["kept"], np.mean(fake == truth))
         near(f"{name}: on real", f["kept_on_real"], np.mean(real == truth))
+        if np.any(real == truth):
+            near(f"{name}: kept, of what is found in real ones", f["kept_share"], np.mean(fake == truth) / np.mean(real == truth))
         near(f"{name}: kept, balanced", f["kept_balanced"], balanced(fake, truth))
+        near(f"{name}: on real, balanced", f["kept_balanced_on_real"], balanced(real, truth))
         near(f"{name}: MODE", f["mode_score"], mode_score(p["fake"].astype(float), train))
         near(f"{name}: MODE of real", f["mode_score_real"], mode_score(p["target_test"].astype(float), train))
-        present, there = modes(fake, truth, classes)
-        check(f"evaluate: {name}: modes", (f["modes_present"], f["modes"]) == (present, there), (present, there))
+        names = [c.decode() if isinstance(c, bytes) else c for c in target[name].attrs["classes"]]
+        present, missing = modes(fake, truth, names)
+        wanted = present, modes(real, truth, names)[0], len(np.unique(truth)), ", ".join(missing)
+        found = f["modes_present"], f["modes_present_real"], f["modes"], f["modes_missing"]
+        check(f"evaluate: {name}: modes", found == wanted, wanted)
 
 
 def check_distributions(said, arrays):
@@ -261,6 +271,7 @@ def check_distributions(said, arrays):
     near("KID of the domains", f["kid_domains"], kid(train, feature["source_train"]), 1e-3)
     for which, x in ("value", fake), ("real", train[: len(fake)]):
         near(f"KID, {which}", f["kid"][which], kid(x, real), 1e-3)
+        near(f"KID over that of the domains, {which}", f["kid_ratio"][which], f["kid"][which] / f["kid_domains"])
         near(f"Frechet distance, {which}", f["fid"][which], fid(x, real), 1e-4)
         near(f"precision, {which}", f["precision"][which], covered(x, real))
         near(f"recall, {which}", f["recall"][which], covered(real, x))
@@ -271,9 +282,12 @@ def check_pixels(said, data, arrays, groups):
     real, train = (data[f"{groups['target']}/{split}/images"][:].astype(float) for split in ("test", "train"))
     fake = arrays["fake/images"][:].astype(float)
     levels = [pyramid(x) for x in (fake, real, train[: len(fake)])]
+    swd = said["distributions"]
+    for which in "value", "real":
+        near(f"sliced Wasserstein, mean, {which}", swd["swd"][which], np.mean([swd[f"swd_{i}"][which] for i in range(3)]))
     for level in range(3):
         a, b, c = (patches(x[level], level) for x in levels)
-        f = said["distributions"][f"swd_{level}"]
+        f = swd[f"swd_{level}"]
         near(f"sliced Wasserstein, level {level}", f["value"], sliced(a, b, level), 1e-4)
         near(f"sliced Wasserstein of real, level {level}", f["real"], sliced(c, b, level), 1e-4)
     mean = lambda x, y: np.abs(x - y).mean((1, 2, 3)) / 255  # noqa: E731

@@ -14,7 +14,7 @@ for np in 1 2; do
 done
 expect "a classifier's accuracy on test images is told" says "$T/classifier1.out" "lorelei/test, balanced accuracy: skin [0-9.]+%, hair "
 expect "2 ranks train the classifier of one, in bits" same "$T/classifier1/latest.h5" "$T/classifier2/latest.h5"
-train 2 "$T/run" --set train.label_warmup=2
+train 2 "$T/run" --set train.label_warmup=2 --set attention.half="10x5 4x2.5 11x5.5 18x15"
 
 JUDGE=(--classifier "$T/classifier1/latest.h5")
 for np in 1 2 3; do
@@ -45,6 +45,24 @@ awk '\$1 == \"eyes\" { print \$4, \$5, \$6 }' '$T/regions' >'$T/a'
 awk '\$1 == \"adventurer\" && \$2 == \"eyes\" { print \$5, \$6, \$7 }' '$T/table1' >'$T/b'
 [ -s '$T/a' ] && cmp '$T/a' '$T/b'"
 
+expect "the arrays say what they are of" "$PYTHON" -c "
+import h5py, sys
+f = h5py.File(sys.argv[1])
+told, p = f['source_test/told'], f['fake/probabilities']
+text = lambda x, key: x.attrs[key].decode()
+sizes = dict(x.split(': ') for x in text(p, 'labels').split(', '))
+sys.exit(not (text(told, 'labels').count(':') == len(told) and sum(map(int, sizes.values())) == p.shape[1]
+              and len(text(f, 'classifier')) == 16 and text(f, 'checkpoint').endswith('run/latest.h5')))" "$T/1.h5"
+expect "a classifier tells its name when it is trained" says "$T/classifier1.out" \
+    "results name this classifier $("$PYTHON" -c "import json, sys; print(json.load(open(sys.argv[1]))['classifier'])" "$T/1.json")"
+
+"$PYTHON" tests/few_faces.py "$T/others.h5" 30 20
+ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" "${JUDGE[@]}" --data "$T/others.h5" --output "$T/others.json" >"$T/out" 2>"$T/err"
+expect "--data: other images" says "$T/others.json" "\"source\": \".*/others.h5:/adventurer/test\""
+expect "as many as they are" says "$T/others.json" "\"images\": 20,"
+ranks 1 "$DAGAN" evaluate "$T/run/latest.h5" --data "$T/none.h5" >"$T/out" 2>"$T/err"
+expect "--data that is not there: status 1" status_is 1 $?
+expect "one line names it" says "$T/err" "^dagan_mpi: .*none.h5"
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" >"$T/out" 2>"$T/err"
 expect "without a classifier evaluate says what needs none" says "$T/out" "sliced Wasserstein, mean"
 expect "and no KID" bash -c "! grep -q KID '$T/out'"

@@ -206,7 +206,7 @@ def trace(path, ranks):
     assert all(e["ph"] == "X" and e["dur"] >= 0 and e["ts"] >= 0 for e in events), "an event without a time"
     passes = {(e["name"], e["cat"]) for e in events}
     for wanted in [("conv", "F forward"), ("norm", "F backward"), ("conv", "D backward"), ("adam", "F update"),
-                   ("wait for sum", "F ranks"), ("wait for rows", "data")]:
+                   ("wait for sum", "F ranks"), ("wait for rows", "data"), ("step", "")]:
         assert wanted in passes, f"no {wanted}"
 
 

@@ -192,3 +192,9 @@ expect "the first is not disturbed" ended "$T/busy"
 train 2 "$T/keep" --set checkpoint.keep=1
 expect "checkpoint.keep: older ones go" test "$(cd "$T/keep" && echo ckpt*)" = $END
 expect "latest.h5 is the newest" test "$(readlink "$T/keep/latest.h5")" = $END
+if ! grep -q 'kernels for generic' "$T/keep/log.txt"; then
+    DAGAN_ISA=generic train 2 "$T/keep" --set train.steps=5
+    expect "a run that goes on with other kernels says so" says "$T/keep/log.txt" "^before that with kernels for "
+fi
+train 2 "$T/some" --set checkpoint.keep=1 --set checkpoint.every=1 --set checkpoint.keep_every=2
+expect "checkpoint.keep_every: some stay" test "$(cd "$T/some" && echo ckpt*)" = "ckpt-00000002.h5 ckpt-00000004.h5"

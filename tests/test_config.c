@@ -108,6 +108,10 @@ TEST(set_overrides_the_file)
     config_t c;
     EXPECT(!parse_with(&c, SHORT "labels: { eyes: 0, mouth: 1 }\n", "labels.eyes=2"));
     EXPECT(c.n_labels == 2 && c.labels[0].region == 2);
+    EXPECT(!parse_with(&c, SHORT "labels: { eyes: 0, mouth: 1, hair: 2 }\n", "labels.mouth=none"));
+    EXPECT(c.n_labels == 2 && c.labels[0].region == 0 && c.labels[1].region == 2);
+    assert_string_equal(c.labels[1].name, "hair");
+    EXPECT(!parse_with(&c, SHORT "labels: { eyes: 0 }\n", "labels.mouth=none") && c.n_labels == 1);
     EXPECT(!parse_with(&c, SHORT, "labels.eyes=all"));
     EXPECT(c.n_labels == 1 && c.labels[0].region == CONF_REGION_ALL);
     EXPECT(!parse_with(&c, SHORT, "run.dir=a=b"));

@@ -214,6 +214,7 @@ TEST(finality_follows_the_tape_and_a_frozen_use_adds_nothing)
     assert_int_equal(tape_final_at(&t, &p, 4, 8), one->index);
     assert_int_equal(tape_final_at(&t, &p, 0, 8), one->index);
     EXPECT(frozen != two->in[1] && !frozen->g && !three->g);
+    EXPECT(three->form[0] == two->form[0]); // prepared once
     tape_free(&t);
     params_free(&p);
 }

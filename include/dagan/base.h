@@ -191,6 +191,7 @@ typedef struct {
     struct {
         long every;
         int keep;
+        long keep_every; // steps between checkpoints that are kept for good, 0: none are
         best_figure_t best;
         long best_every;
         char classifier[CONF_TEXT_MAX]; // checkpoint of one, "none"

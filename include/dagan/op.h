@@ -107,6 +107,7 @@ extern const int n_ops;
 // weights direct".
 extern const op_t op_conv;
 void conv_kernel_text(char *text, size_t size, const node_t *y);
+double conv_products(const node_t *y); // multiplications of its forward pass, twice
 
 // true: each op's plain reference kernel instead of the fast one.
 extern bool op_plain;

@@ -20,7 +20,8 @@ typedef struct {
 } saving_t;
 
 // Writes DIR/ckpt-STEP.h5 by all ranks together, commits it by rename, moves latest.h5, drops old ones beyond
-// checkpoint.keep.  Collective; 0, or -1 after the message was printed, then nothing older is lost.
+// checkpoint.keep and checkpoint.keep_every.  Collective; 0, or -1 after the message was printed, then
+// nothing older is lost.
 int checkpoint_write(saving_t *s, trainer_t *tr, const char *dir);
 // The same as DIR/best.h5, which is never dropped; latest.h5 stays where it is.
 int checkpoint_write_best(saving_t *s, trainer_t *tr, const char *dir);
@@ -64,6 +65,7 @@ int translate(const comm_t *c, const translate_t *what);
 typedef struct {
     const char *checkpoint;
     const char *classifier; // checkpoint of one, NULL: only what needs none
+    const char *data;       // file that takes the place of the run's data sets, NULL: theirs
     const char *output;     // JSON, NULL: none
     const char *arrays;     // HDF5 of what the figures are made of, NULL: none
 } evaluate_t;

@@ -93,6 +93,11 @@ void judge_plan(judge_t *j, model_t *m);
 // Collective; 0, or -1 after the message was printed.
 int judge_config(const comm_t *c, const char *path, config_t *conf);
 int judge_load(judge_t *j, model_t *m, const comm_t *c, const char *path);
+// Takes the hash of the weights, as judge_load does.
+void judge_hash(judge_t *j, const model_t *m);
+// That hash in 16 digits, by which results name it; returns text[HASH_TEXT].
+enum { HASH_TEXT = 17 };
+const char *judge_name(char *text, const judge_t *j);
 
 // What `model.kind` names: networks and the wires between them.  A file of src/train/ defines kind_NAME.
 typedef struct {
@@ -284,6 +289,7 @@ struct trainer {
     long rollbacks;                             // since the run began
     long rollbacks_kept;                        // of them, before the newest checkpoint
     bool wants_rollback;                        // agreed by all ranks
+    char kernels_before[64];                    // of the checkpoint it goes on from, "": these
     double seconds;                             // of training before this process
     double began;                               // now() when this process began
     double waited_data, waited_comm;            // since the last log line

@@ -42,9 +42,14 @@ static const char *place_of(source_t *s, const char *key)
 static int set_label(source_t *s, const char *key, const char *text, bool quoted, int line)
 {
     const char *name = key + strlen("labels.");
+    int before = s->c->n_labels, at = 0;
+    while (at < before && strcmp(s->c->labels[at].name, name)) at++;
     if (key_set_label(s->c, name, text, quoted, place(s, line, key))) return -1;
-    for (int i = 0; i < s->c->n_labels; i++)
-        if (!strcmp(s->c->labels[i].name, name)) s->label_line[i] = line;
+    if (s->c->n_labels < before) // those behind it moved up
+        memmove(&s->label_line[at], &s->label_line[at + 1],
+                (size_t)(before - 1 - at) * sizeof *s->label_line);
+    else if (at < s->c->n_labels)
+        s->label_line[at] = line;
     return 0;
 }
 
@@ -71,7 +76,7 @@ static int set_entry(source_t *s, const entry_t *e)
     if (i >= 0)
         key_wanted(wanted, sizeof wanted, &conf_keys[i]);
     else if (is_label)
-        snprintf(wanted, sizeof wanted, "a region (0, 1, ...) or all");
+        snprintf(wanted, sizeof wanted, "a region (0, 1, ...), all or none");
     else if (!is_group)
         return fail("%s: unknown key, the nearest known one is %s", place(s, e->line, e->key),
                     key_nearest(e->key));

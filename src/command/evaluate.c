@@ -1,4 +1,4 @@
-// dagan_mpi evaluate CKPT.h5 [--classifier CKPT.h5] [--output FILE.json] [--arrays FILE.h5]
+// dagan_mpi evaluate CKPT.h5 [--classifier CKPT.h5] [--data FILE.h5] [--output FILE.json] [--arrays FILE.h5]
 
 #include "command.h"
 
@@ -7,9 +7,10 @@ static int run(const comm_t *c, int argc, char **argv)
     char *word[WORDS_MAX];
     evaluate_t e = { 0 };
     option_t o[] = { { .name = "--classifier", .value = &e.classifier },
+                     { .name = "--data", .value = &e.data },
                      { .name = "--output", .value = &e.output },
                      { .name = "--arrays", .value = &e.arrays } };
-    int n = options(argc, argv, o, 3, word);
+    int n = options(argc, argv, o, 4, word);
     if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one checkpoint", n);
     if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
     e.checkpoint = word[0];
@@ -17,7 +18,9 @@ static int run(const comm_t *c, int argc, char **argv)
 }
 
 const command_t command_evaluate = {
-    "evaluate", "evaluate CKPT.h5 [--classifier CKPT.h5] [--output FILE.json] [--arrays FILE.h5]",
+    "evaluate",
+    "evaluate CKPT.h5 [--classifier CKPT.h5] [--data FILE.h5]\n"
+    "                     [--output FILE.json] [--arrays FILE.h5]",
     "figures on test images, as a table and JSON; those of features need a classifier trained by "
     "configs/classifier-*.yaml",
     run

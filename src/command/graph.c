@@ -28,9 +28,14 @@ static void print_tape(const char *title, const tape_t *t)
 {
     char shape[64], inputs[512], how[64];
     if (!t->n) return;
-    printf(
-        "%s: %d nodes, %.3f GFLOP forward, %.2f MiB planned of %.2f MiB used, %.2f MiB of prepared weights\n",
-        title, t->n, tape_flops(t) / 1e9, mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
+    double products = 0;
+    for (int i = 0; i < t->n; i++)
+        if (t->node[i]->op == &op_conv) products += conv_products(t->node[i]);
+    printf("%s: %d nodes, %.3f GFLOP forward, %.3f as its convolutions are computed\n", title, t->n,
+           tape_flops(t) / 1e9, products / 1e9);
+    printf("memory: %.2f MiB, where values and gradients side by side would take %.2f; prepared weights %.2f "
+           "MiB\n",
+           mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
     printf("%5s  %-15s %-22s %12s %12s  %-14s %-30s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes",
            "FLOP", "wire", "way, share of products");
     for (int i = 0; i < t->n; i++) {

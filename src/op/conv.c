@@ -30,12 +30,27 @@ static const conv_kernel_t *kernel_of(const conv_t *k, conv_pass_t pass)
     return op_plain ? &conv_plain : choose(k, pass);
 }
 
+static const char *way_of(const conv_t *k, conv_pass_t pass)
+{
+    const conv_kernel_t *way = choose(k, pass);
+    return way == &conv_direct && pass != CONV_BACKWARD_WEIGHTS && conv_spreads(k, pass) ? "spread"
+                                                                                         : way->name;
+}
+
 void conv_kernel_text(char *text, size_t size, const node_t *y)
 {
     conv_t k = conv_of(y);
-    const conv_kernel_t *most = choose(&k, CONV_FORWARD), *weights = choose(&k, CONV_BACKWARD_WEIGHTS);
-    snprintf(text, size, "%s %.2f%s%s", most->name, most->products(&k), weights == most ? "" : ", weights ",
-             weights == most ? "" : weights->name);
+    const char *way = way_of(&k, CONV_FORWARD), *data = way_of(&k, CONV_BACKWARD_DATA),
+               *weights = way_of(&k, CONV_BACKWARD_WEIGHTS);
+    snprintf(text, size, "%s %.2f%s%s%s%s", way, choose(&k, CONV_FORWARD)->products(&k),
+             data == way ? "" : ", data ", data == way ? "" : data, weights == way ? "" : ", weights ",
+             weights == way ? "" : weights);
+}
+
+double conv_products(const node_t *y)
+{
+    conv_t k = conv_of(y);
+    return y->op->flops(y) * choose(&k, CONV_FORWARD)->products(&k);
 }
 
 static void forward(node_t *y)

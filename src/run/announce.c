@@ -61,6 +61,9 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                    "ranks",
                    tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
     if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
+    if (resumed && tr->kernels_before[0])
+        rundir_say(r, "before that with kernels for %s: the last bits are not those of one machine",
+                   tr->kernels_before);
 }
 
 static void say_limit(rundir_t *r, const limit_t *l)
@@ -89,13 +92,15 @@ void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status
                    resumed ? " without --resume" : "");
     if (status == EXIT_DONE) {
         rundir_say(r, "done: %ld steps in %s", tr->step, time_text(took, tr->seconds + now() - tr->began));
-        if (tr->translator.x && tr->conf->samples.every) rundir_say(r, "pictures  %s/samples/", dir);
+        if (tr->translator.x && tr->conf->samples.every)
+            rundir_say(r, "pictures  %s/samples/, progress.png shows them all", dir);
         rundir_say(r, "numbers   %s/metrics.csv", dir);
         rundir_say(r, "weights   %s/latest.h5   (h5ls -r %s/latest.h5)", dir, dir);
         if (isfinite(tr->best_figure)) rundir_say(r, "best      %s/best.h5, of step %ld", dir, tr->best_step);
         if (tr->conf->log.profile) rundir_say(r, "profile   %s/trace.json, for ui.perfetto.dev", dir);
         if (tr->translator.x) {
             rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
+            rundir_say(r, "          dagan_mpi evaluate %s/latest.h5 --output %s/evaluation.json", dir, dir);
             rundir_say(r, "          python3 analysis/report.py %s", dir);
         } else {
             rundir_say(r, "next      dagan_mpi evaluate RUN/latest.h5 --classifier %s/latest.h5", dir);

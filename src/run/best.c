@@ -83,6 +83,11 @@ void best_close(best_t *b)
     free(b);
 }
 
+const judge_t *best_judge(const best_t *b)
+{
+    return &b->judge;
+}
+
 static double figure_now(best_t *b, trainer_t *tr)
 {
     translator_t *f = &tr->translator;

@@ -14,6 +14,7 @@ typedef struct best best_t;
 // where it names none.  Collective; 0, or -1 after the message was printed.
 int best_open(best_t **b, trainer_t *tr);
 void best_close(best_t *b);
+const judge_t *best_judge(const best_t *b); // the classifier
 // Computes the figure of the present weights; where it is the least so far writes DIR/best.h5, and *is_best
 // tells whether that was kept.  The weights are settled. Collective; 0, or -1 after the message was printed.
 int best_consider(best_t *b, saving_t *s, trainer_t *tr, const char *dir, double *figure, bool *is_best);

@@ -63,20 +63,22 @@ static void free_names(struct dirent **names, int n)
     if (n >= 0) free(names);
 }
 
-// Those beyond the newest `keep` go.  Files of later steps are of another history: left from before --resume
-// of an older file, or passed over as damaged.  They make way, or the next start would take them for this
-// run's newest.
-static int drop_old(const char *dir, long step, int keep)
+// Those beyond the newest `keep` go, but for those to be kept for good.  Files of later steps are of another
+// history: left from before --resume of an older file, or passed over as damaged.  They make way, or the next
+// start would take them for this run's newest.
+static int drop_old(const char *dir, long step, const config_t *conf)
 {
     struct dirent **names;
     char path[PATH_TEXT], aside[PATH_TEXT + 8];
     int n = list(dir, &names), kept = 0, bad = n < 0;
+    long every = conf->checkpoint.keep_every;
     for (int i = 0; i < n && !bad; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
         snprintf(aside, sizeof aside, "%s.aside", path);
-        if (step_of(names[i]->d_name, ".h5") > step)
+        long of = step_of(names[i]->d_name, ".h5");
+        if (of > step)
             bad = rename(path, aside);
-        else if (++kept > keep)
+        else if (++kept > conf->checkpoint.keep && !(every && of % every == 0))
             bad = unlink(path);
         if (bad) fail("%s: %s", path, strerror(errno));
     }
@@ -123,7 +125,7 @@ static void paths(const saving_t *s, const char *dir, char path[PATH_TEXT], char
     snprintf(tmp, PATH_TEXT, "%s/%s.tmp", dir, s->name);
 }
 
-static int commit(const saving_t *s, const char *dir, int keep)
+static int commit(const saving_t *s, const char *dir, const config_t *conf)
 {
     char path[PATH_TEXT], tmp[PATH_TEXT];
     paths(s, dir, path, tmp);
@@ -131,7 +133,7 @@ static int commit(const saving_t *s, const char *dir, int keep)
     if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
     if (sync_folder(dir)) return -1;
     if (!s->is_latest) return 0;
-    return point_latest(dir, s->name) ? -1 : drop_old(dir, s->step, keep);
+    return point_latest(dir, s->name) ? -1 : drop_old(dir, s->step, conf);
 }
 
 static int begin_as(saving_t *s, trainer_t *tr, const char *dir, const char *name, bool is_latest,
@@ -185,9 +187,7 @@ int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
     comm_at("%s", s->name);
     // One rank's trouble is everyone's; then rank 0's with the commit.
     bool bad = comm_tell(tr->comm, s->bad || save_wait(s->save), before, error_text());
-    if (!bad)
-        bad =
-            comm_tell(tr->comm, is_first && commit(s, dir, tr->conf->checkpoint.keep), before, error_text());
+    if (!bad) bad = comm_tell(tr->comm, is_first && commit(s, dir, tr->conf), before, error_text());
     if (bad && is_first) unlink(tmp); // it may not be there
     if (!bad && is_first && stat(path, &file) == 0) s->bytes = (double)file.st_size;
     s->written = save_written(s->save) - s->began;
@@ -296,7 +296,7 @@ int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *pa
     snprintf(own, sizeof own, "%s/%s", dir, name);
     if (comm_agree(tr->comm, is_first && set_best_aside(tr, dir), error_text())) return -1;
     if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(s, tr, dir);
-    int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf->checkpoint.keep));
+    int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf));
     return comm_tell(tr->comm, bad, goes_on ? "training goes on: " : "", error_text()) && !goes_on ? -1 : 0;
 }
 

@@ -71,6 +71,18 @@ static int open_networks(gathered_t *g)
     return judge_load(&g->judge, &g->judge_model, c, g->judge_path);
 }
 
+// The same groups in another file.
+static int take_data(gathered_t *g, const char *file)
+{
+    domain_conf_t *const domain[] = { &g->conf.data.source, &g->conf.data.target };
+    if (!file) return 0;
+    if (strlen(file) >= sizeof domain[0]->file)
+        return fail("--data: found a name of %zu bytes, wanted at most %zu", strlen(file),
+                    sizeof domain[0]->file - 1);
+    for (int d = 0; d < DOMAINS; d++) strcpy(domain[d]->file, file);
+    return 0;
+}
+
 static int check_outputs(const gathered_t *g, const evaluate_t *what)
 {
     const char *const input[] = { g->path, g->judge_path, where(g, 0)->file, where(g, 1)->file };
@@ -87,7 +99,8 @@ static int open_all(gathered_t *g, const evaluate_t *what)
     g->ranks.timeout = g->conf.comm.timeout;
     if (comm_agree(c, kind_translates(&g->conf, g->path), error_text())) return -1;
     if (g->has_judge && judge_config(c, g->judge_path, &g->judge_conf)) return -1;
-    if (comm_agree(c, check_outputs(g, what) || name_labels(g), error_text())) return -1;
+    if (comm_agree(c, take_data(g, what->data) || check_outputs(g, what) || name_labels(g), error_text()))
+        return -1;
     if (open_data(g) || open_networks(g)) return -1;
     for (int d = 0; d < DOMAINS; d++) {
         if (parts_read(&g->train_parts[d], c, where(g, d), "train", g->train[d].n)) return -1;
@@ -197,7 +210,12 @@ static int write_verdict(const array_file_t *f, const gathered_t *g, const char 
     t = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ n, g->judge.n_answers });
     mine = array_share(&t, g->comm);
     snprintf(name, sizeof name, "/%s/probabilities", of);
-    return bad | array_write(f, name, &t, mine, v->p + mine.first * (size_t)g->judge.n_answers);
+    bad |= array_write(f, name, &t, mine, v->p + mine.first * (size_t)g->judge.n_answers);
+    char labels[MISSING_TEXT] = "";
+    for (int k = 0, at = 0; k < g->judge.n_labels && at < (int)sizeof labels; k++)
+        at += snprintf(labels + at, sizeof labels - (size_t)at, "%s%s: %d", k ? ", " : "",
+                       g->judge_conf.labels[k].name, g->judge.first[k + 1] - g->judge.first[k]);
+    return bad | array_put_text(f, name, "labels", labels);
 }
 
 static int write_rows(const array_file_t *f, const gathered_t *g)
@@ -223,6 +241,9 @@ static int write_rows(const array_file_t *f, const gathered_t *g)
         share_t mine = share_of((size_t)g->n_told, g->comm->rank, g->comm->size);
         snprintf(name, sizeof name, "/%s_test/told", d ? "target" : "source");
         bad |= array_write(f, name, &t, mine, g->told[d] + mine.first * g->test[d].n);
+        char labels[CONF_TEXT_MAX];
+        labels_text(labels, sizeof labels, &g->conf);
+        bad |= array_put_text(f, name, "labels", labels);
     }
     return bad;
 }
@@ -231,7 +252,11 @@ static int write_arrays(const char *path, const gathered_t *g)
 {
     array_file_t f;
     if (comm_agree(g->comm, array_create(&f, g->comm, path), error_text())) return -1;
-    int bad = write_rows(&f, g);
+    int bad = write_rows(&f, g) | array_put_text(&f, "/", "checkpoint", g->path) |
+              array_put_long(&f, "/", "step", g->step) | array_put_text(&f, "/", "source", g->test[0].name) |
+              array_put_text(&f, "/", "target", g->test[1].name);
+    char hash[HASH_TEXT];
+    if (g->has_judge) bad |= array_put_text(&f, "/", "classifier", judge_name(hash, &g->judge));
     if (g->has_judge)
         bad |= write_verdict(&f, g, "fake", &g->fake_seen) |
                write_verdict(&f, g, "target_test", &g->target_seen) |

@@ -32,7 +32,7 @@ typedef struct {
     double kept, kept_balanced; // accuracy of the classifier on s' against the labels of s
     double real, real_balanced; // and on real target test images, the true partners
     figure_t mode;              // MODE score
-    modes_t modes;
+    modes_t modes, real_modes;  // in s', and in the true partners as the classifier sees them
     char missing[MISSING_TEXT]; // "bald, mohawk"
 } label_figures_t;
 

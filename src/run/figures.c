@@ -105,16 +105,19 @@ static double mode_score(const gathered_t *g, const verdict_t *v, int label, siz
     return score;
 }
 
+// Of the classifier's label k, which is `label` here.
 static void find_missing(label_figures_t *l, const gathered_t *g, const int16_t *told, const int16_t *truth,
-                         int label)
+                         int k, int label)
 {
     bool *missing = alloc((size_t)l->classes, sizeof *missing);
-    size_t at = 0;
+    size_t at = 0, m = g->test[1].n;
+    l->real_modes = eval_modes(missing, g->target_seen.told + (size_t)k * m,
+                               g->test_rows[1].label + (size_t)label * m, m, l->classes);
     l->modes = eval_modes(missing, told, truth, g->test[0].n, l->classes);
-    for (int k = 0; k < l->classes && at < sizeof l->missing; k++)
-        if (missing[k])
+    for (int i = 0; i < l->classes && at < sizeof l->missing; i++)
+        if (missing[i])
             at += (size_t)snprintf(l->missing + at, sizeof l->missing - at, "%s%s", at ? ", " : "",
-                                   dataset_class(&g->test[0], label, k));
+                                   dataset_class(&g->test[0], label, i));
     free(missing);
 }
 
@@ -136,7 +139,7 @@ static void find_kept(figures_t *f, const gathered_t *g)
         l->kept_balanced = eval_balanced(told, truth, n, classes);
         l->mode.value = mode_score(g, &g->fake_seen, k, n, train);
         l->mode.floor = mode_score(g, &g->target_seen, k, m, train);
-        find_missing(l, g, told, truth, at);
+        find_missing(l, g, told, truth, k, at);
     }
 }
 

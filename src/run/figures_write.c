@@ -45,9 +45,9 @@ static void percent(FILE *to, int width, double share)
 static void labels_table(FILE *to, const figures_t *f, const gathered_t *g)
 {
     if (!f->n_labels) return;
-    fprintf(to, "\n%-12s %12.12s %12.12s %9s %9s %9s %9s %7s %7s %7s  %s\n", "labels", domain_name(g, 0),
-            domain_name(g, 1), "kept in s'", "on real", "of it", "balanced", "MODE", "real", "modes",
-            "missing");
+    fprintf(to, "\n%-12s %12.12s %12.12s %9s %9s %9s %9s %7s %7s %7s %7s  %s\n", "labels", domain_name(g, 0),
+            domain_name(g, 1), "kept in s'", "on real", "of it", "balanced", "MODE", "real", "modes", "real",
+            "missing in s'");
     for (int i = 0; i < f->n_labels; i++) {
         const label_figures_t *l = &f->label[i];
         fprintf(to, "%-12s", l->name);
@@ -57,8 +57,8 @@ static void labels_table(FILE *to, const figures_t *f, const gathered_t *g)
             percent(to, 9, l->real);
             percent(to, 9, l->kept / l->real);
             percent(to, 9, l->kept_balanced / l->real_balanced);
-            fprintf(to, " %7.3f %7.3f %4d/%-2d  %s", l->mode.value, l->mode.floor, l->modes.present,
-                    l->modes.occurring, l->missing);
+            fprintf(to, " %7.3f %7.3f %4d/%-2d %4d/%-2d  %s", l->mode.value, l->mode.floor, l->modes.present,
+                    l->modes.occurring, l->real_modes.present, l->real_modes.occurring, l->missing);
         }
         fputc('\n', to);
     }
@@ -100,9 +100,10 @@ static void distributions_table(FILE *to, const figures_t *f)
 
 void figures_table(FILE *to, const figures_t *f, const gathered_t *g)
 {
+    char hash[HASH_TEXT];
     fprintf(to, "%s: %zu images of %s translated\n", g->path, f->n, g->test[0].name);
     if (f->has_judge)
-        fprintf(to, "classifier %016llx, %s\n", (unsigned long long)g->judge.hash, g->judge_path);
+        fprintf(to, "classifier %s, %s\n", judge_name(hash, &g->judge), g->judge_path);
     else
         fputs("no --classifier: only what needs none\n", to);
     if (f->has_attention) regions_table(to, f, g);
@@ -207,6 +208,7 @@ static void json_label(json_t *j, const label_figures_t *l, bool has_judge)
         number(j, "mode_score", l->mode.value);
         number(j, "mode_score_real", l->mode.floor);
         number(j, "modes_present", l->modes.present);
+        number(j, "modes_present_real", l->real_modes.present);
         number(j, "modes", l->modes.occurring);
         text(j, "modes_missing", l->missing);
     }
@@ -247,15 +249,14 @@ int figures_json(const char *path, const figures_t *f, const gathered_t *g)
 {
     json_t j = { .to = fopen(path, "w"), .depth = 1, .is_first = true };
     if (!j.to) return fail("%s: %s", path, strerror(errno));
-    char hash[32];
-    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)g->judge.hash);
+    char hash[HASH_TEXT];
     fputc('{', j.to);
     text(&j, "checkpoint", g->path);
     number(&j, "step", (double)g->step);
     text(&j, "source", g->test[0].name);
     text(&j, "target", g->test[1].name);
     number(&j, "images", (double)f->n);
-    if (f->has_judge) text(&j, "classifier", hash);
+    if (f->has_judge) text(&j, "classifier", judge_name(hash, &g->judge));
     if (f->has_attention) {
         begin(&j, "regions");
         json_domain(&j, "source", &f->domain[0]);

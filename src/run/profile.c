@@ -44,6 +44,9 @@ int profile_write(const comm_t *c, const profile_t *p, const char *dir)
     char path[CONF_TEXT_MAX + 32];
     size_t n, received;
     const event_t *e = trace_events(&n);
+    if (n == PROFILE_EVENTS && c->rank == 0)
+        printf("the profile holds the first %d events of a rank: the steps until %.1f s\n", PROFILE_EVENTS,
+               e[n - 1].ended - p->began);
     record_t *mine = alloc(n + 1, sizeof *mine);
     int *to = alloc(n + 1, sizeof *to), bad = 0;
     for (size_t i = 0; i < n; i++) {

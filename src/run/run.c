@@ -204,13 +204,16 @@ static int open_run(run_t *run, const comm_t *c, const config_t *conf, const tra
 static int begin(run_t *run, const config_t *conf, double began, bool found)
 {
     const comm_t *c = run->tr.comm;
-    char machine[MACHINE_TEXT];
+    char machine[MACHINE_TEXT], hash[HASH_TEXT];
     int bad = c->rank == 0 ? rundir_begin(&run->dir, &run->tr) : 0;
     if (comm_agree(c, bad, error_text())) return -1;
     machine_text(machine, sizeof machine, c);
     if (c->rank > 0) return 0;
     limit_find(&run->limit, conf, began);
     announce_begin(&run->dir, &run->tr, &run->limit, machine, found);
+    if (run->best)
+        rundir_say(&run->dir, "validation by classifier %s, %s", judge_name(hash, best_judge(run->best)),
+                   conf->checkpoint.classifier);
     return 0;
 }
 

@@ -9,10 +9,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_TEXT = 2 * CONF_TEXT_MAX, BAR = 20, BAR_LINE = 80 };
+enum { PATH_TEXT = 2 * CONF_TEXT_MAX, BAR = 20, BAR_LINE = 80, BAR_LINE_MAX = 256 };
 
 static int make_folders(const char *path)
 {
@@ -260,6 +261,14 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
     if (fflush(r->csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
 }
 
+// Characters of the terminal's line.
+static int line_width(void)
+{
+    struct winsize w;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) || w.ws_col < BAR_LINE) return BAR_LINE;
+    return w.ws_col < BAR_LINE_MAX ? w.ws_col : BAR_LINE_MAX;
+}
+
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
 {
     char bar[BAR + 1], left[TIME_TEXT];
@@ -268,14 +277,14 @@ void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(full > BAR ? BAR : full));
     bar[BAR] = 0;
-    char line[BAR_LINE];
+    char line[BAR_LINE_MAX];
+    int width = line_width();
     int at = snprintf(line, sizeof line, "[%s] step %ld/%ld  ETA %s", bar, tr->step, tr->plan.steps,
                       time_text(left, eta));
     for (int i = 0; losses[i]; i++) {
         char loss[48];
         int n = snprintf(loss, sizeof loss, "  %s %.2f", losses[i]->name, tr->loss[i]);
-        if (!kind_has_loss(tr->conf, losses[i]) || !is_running(tr, losses[i]->name) ||
-            at + n >= (int)sizeof line)
+        if (!kind_has_loss(tr->conf, losses[i]) || !is_running(tr, losses[i]->name) || at + n >= width)
             continue;
         memcpy(line + at, loss, (size_t)n + 1);
         at += n;

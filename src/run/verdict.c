@@ -62,11 +62,14 @@ void judge_say(trainer_t *tr, void (*say)(void *arg, const char *line), void *ar
 {
     judge_t j;
     verdict_t v;
+    char line[1024], hash[HASH_TEXT];
     judge_plan(&j, &tr->model);
     tape_plan(&j.tape, NULL);
+    judge_hash(&j, &tr->model);
+    snprintf(line, sizeof line, "results name this classifier %s", judge_name(hash, &j));
+    if (tr->comm->rank == 0) say(arg, line);
     for (int d = 0; d < 2; d++) {
         dataset_t *set = tr->shown[d];
-        char line[1024];
         int at = snprintf(line, sizeof line, "%s, balanced accuracy:", set->name);
         if (d && strcmp(set->name, tr->shown[0]->name) == 0) break; // s and t are one domain
         rows_t r;

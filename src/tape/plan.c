@@ -79,10 +79,17 @@ static void value_times(const tape_t *t, const bool *reached, int *last)
     }
 }
 
+// Of a frozen and of a trained node alike: they are one weight.
+static bool is_same_weight(const node_t *a, const node_t *b)
+{
+    return a == b ||
+           (a->params && a->params == b->params && a->view == b->view && a->averaged == b->averaged);
+}
+
 static form_t *form_of(tape_t *t, const node_t *y, int which)
 {
     for (int i = 0; i < t->n_forms; i++)
-        if (t->form[i]->weight == y->in[1] && t->form[i]->which == which &&
+        if (is_same_weight(t->form[i]->weight, y->in[1]) && t->form[i]->which == which &&
             t->form[i]->floats == y->op->form_size(y, which))
             return t->form[i];
     t->form = realloc(t->form, (size_t)(t->n_forms + 1) * sizeof(form_t *));

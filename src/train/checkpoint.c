@@ -261,6 +261,16 @@ int checkpoint_lay_out(trainer_t *tr, save_t *save)
     return save_lay_out(save, put_attributes, tr);
 }
 
+// Other kernels go on with other last bits, which the log says.  Older files do not tell.
+static void note_kernels(trainer_t *tr, const array_file_t *f)
+{
+    char *before = NULL;
+    tr->kernels_before[0] = 0;
+    if (array_get_text(f, "/", "kernels", &before)) return;
+    if (strcmp(before, kernel_text())) snprintf(tr->kernels_before, sizeof tr->kernels_before, "%s", before);
+    free(before);
+}
+
 int checkpoint_load(trainer_t *tr, const char *path)
 {
     pass_t p = { .comm = tr->comm };
@@ -274,6 +284,7 @@ int checkpoint_load(trainer_t *tr, const char *path)
     p.bad = check_format(&p.file);
     if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
+    if (!p.bad) note_kernels(tr, &p.file);
     if (array_close(&p.file)) p.bad = -1;
     return p.bad;
 }

@@ -1,5 +1,6 @@
 // A trained classifier from its checkpoint.
 
+#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -34,6 +35,17 @@ int judge_load(judge_t *j, model_t *m, const comm_t *c, const char *path)
     tape_plan(&j->tape, NULL);
     long step;
     if (checkpoint_model(c, path, m, &step)) return -1;
-    j->hash = XXH3_64bits(m->f.ema, m->f.n * sizeof(float));
+    judge_hash(j, m);
     return 0;
+}
+
+void judge_hash(judge_t *j, const model_t *m)
+{
+    j->hash = XXH3_64bits(m->f.ema, m->f.n * sizeof(float));
+}
+
+const char *judge_name(char *text, const judge_t *j)
+{
+    snprintf(text, HASH_TEXT, "%016llx", (unsigned long long)j->hash);
+    return text;
 }

@@ -222,5 +222,6 @@ int trainer_step(trainer_t *tr)
     if (finish_f(tr, o)) return -1;
     tr->gan_steps += !is_warm;
     tr->step++;
+    if (trace_on) trace_add("step", "", "", -1, began);
     return 0;
 }
