@@ -38,6 +38,8 @@ train 1 "$T/back" "${BEST[@]}" --set train.steps=2 --resume "$T/back/ckpt-000000
 expect "a best.h5 of later steps than --resume's file goes aside" \
     "$PYTHON" -c "import h5py, sys; sys.exit(int(h5py.File(sys.argv[1]).attrs['step']) < 2)" "$T/back/best.h5.aside"
 train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
+MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/last" --no-translate >"$T/out" 2>"$T/err"
+expect "a report names best.h5" says "$T/last/report.html" "best.h5, step [0-9]+, kid [-0-9.e]+"
 expect "the log names the classifier" says "$T/last/log.txt" "^validation by classifier [0-9a-f]{16}, .*classifier/latest.h5$"
 expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
 expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"

@@ -60,6 +60,19 @@ expect "a classifier tells its name when it is trained" says "$T/classifier1.out
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" "${JUDGE[@]}" --data "$T/others.h5" --output "$T/others.json" >"$T/out" 2>"$T/err"
 expect "--data: other images" says "$T/others.json" "\"source\": \".*/others.h5:/adventurer/test\""
 expect "as many as they are" says "$T/others.json" "\"images\": 20,"
+"$PYTHON" - "$T/others.h5" <<'PY'
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as f:
+    for domain in f:
+        for split in "train", "test":
+            a = f[domain][split]["labels/eyes"].attrs
+            a["classes"] = a["classes"][::-1]
+PY
+ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" --data "$T/others.h5" >"$T/out" 2>"$T/err"
+expect "classes in another order: status 1" status_is 1 $?
+expect "one line names the label" says "$T/err" "^dagan_mpi: .*run/latest.h5: label eyes had other classes, or in another order, than in "
+train 2 "$T/run" --set train.steps=5 --set data.source.file="$T/others.h5" --set data.target.file="$T/others.h5"
+expect "and no run goes on with them" says "$T/run.err" "label eyes had other classes"
 ranks 1 "$DAGAN" evaluate "$T/run/latest.h5" --data "$T/none.h5" >"$T/out" 2>"$T/err"
 expect "--data that is not there: status 1" status_is 1 $?
 expect "one line names it" says "$T/err" "^dagan_mpi: .*none.h5"

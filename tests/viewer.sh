@@ -15,7 +15,7 @@ for step in 2 4; do
     ranks 1 "$DAGAN" translate "$T/this.h5" --input data/faces.h5 --group adventurer --output "$T/test-$step.h5" >"$T/out" 2>&1
     expect "translate at step $step" status_is 0 $?
 done
-train 1 "$T/second" --set run.seed=2 --set attention.sharpness=2
+train 1 "$T/second" --set run.seed=2 --set attention.sharpness=2 --set attention.half="10x5 4x2.5 11x5.5 18x15"
 expect "and with another seed and mask" status_is 0 $?
 train 1 "$T/whole" "${WHOLE[@]}"
 expect "a model without regions trains" status_is 0 $?

@@ -157,6 +157,15 @@ def configuration(run):
     return f'<div class="columns">{inside}</div>'
 
 
+def best(run):
+    """The fact that names best.h5, if there is one."""
+    path = run.folder / "best.h5"
+    if not path.exists():
+        return []
+    c = Checkpoint(path)
+    return [("best", f"{path.name}, step {c.step}, {c.config['checkpoint.best']} {c.file['state/best'][0]:.4g}")]
+
+
 def machine(run):
     a, m, file = run.newest.attrs, run.metrics, run.newest.path
     waits = m["wait_data_s"] + m["wait_comm_s"]
@@ -171,6 +180,7 @@ def machine(run):
             ("waiting, last row", f"{number(1e3 * waits[-1])} ms per step"),
             ("peak memory of the largest rank", f"{m['peak_mib'].max():.0f} MiB"),
             ("checkpoint", f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB"),
+            *best(run),
         ]
     )
     log = run.folder / "log.txt"

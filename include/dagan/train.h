@@ -333,6 +333,10 @@ int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun);
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
+// Whether labels that the run of a checkpoint told have the same classes in the data set.  Files of older
+// programs do not tell.  Collective; 0, or -1 after the message was printed.
+int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d);
+
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
 void labels_text(char *text, size_t size, const config_t *conf);
 

@@ -211,6 +211,44 @@ void labels_text(char *text, size_t size, const config_t *conf)
                                i ? ", " : "", conf->labels[i].name, conf->labels[i].region);
 }
 
+// "eyes: 5 0123456789abcdef, mouth: ...": how many classes each label has, and the hash of their names in
+// order.
+static void class_text(char *text, size_t size, const dataset_t *d, int label)
+{
+    snprintf(text, size, "%s: %d %016llx", d->label[label].name, d->n_classes[label],
+             (unsigned long long)d->classes_hash[label]);
+}
+
+static int put_classes(const array_file_t *f, const dataset_t *d)
+{
+    char *text = alloc((size_t)d->n_labels + 1, CONF_TEXT_MAX);
+    for (int i = 0; i < d->n_labels; i++) {
+        if (i) strcat(text, ", ");
+        class_text(text + strlen(text), CONF_TEXT_MAX - 2, d, i);
+    }
+    int bad = array_put_text(f, "/", "classes", text);
+    free(text);
+    return bad;
+}
+
+static int check_classes(const array_file_t *f, const dataset_t *d)
+{
+    char *text = NULL, mine[CONF_TEXT_MAX];
+    int bad = 0;
+    if (array_get_text(f, "/", "classes", &text)) return 0;
+    for (int i = 0; i < d->n_labels && !bad; i++) {
+        class_text(mine, sizeof mine, d, i);
+        size_t name = strlen(d->label[i].name) + 1; // with the colon
+        char *at = text;
+        while (at && strncmp(at, mine, name)) at = strstr(at, ", ") ? strstr(at, ", ") + 2 : NULL;
+        if (at && strncmp(at, mine, strlen(mine)))
+            bad = fail("%s: label %s had other classes, or in another order, than in %s", f->path,
+                       d->label[i].name, d->name);
+    }
+    free(text);
+    return bad;
+}
+
 static int put_attributes(const array_file_t *f, const void *trainer)
 {
     const trainer_t *tr = trainer;
@@ -225,7 +263,7 @@ static int put_attributes(const array_file_t *f, const void *trainer)
                              tr->step * tr->plan.batch / (long)(tr->source.n - tr->source.held_out)) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
-              array_put_text(f, "/", "kernels", kernel_text()) |
+              array_put_text(f, "/", "kernels", kernel_text()) | put_classes(f, &tr->source) |
               array_put_long(f, "/", "ranks", tr->comm->size) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2 && tr->seen_s.regions; d++)
@@ -282,6 +320,7 @@ int checkpoint_load(trainer_t *tr, const char *path)
         return p.bad;
     }
     p.bad = check_format(&p.file);
+    if (!p.bad) p.bad = check_classes(&p.file, &tr->source);
     if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
     if (!p.bad) note_kernels(tr, &p.file);
@@ -330,6 +369,15 @@ int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun)
         *begun = (begun_t){ (int)batch, batch > conf->train.batch };
     free(conf);
     return bad;
+}
+
+int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d)
+{
+    array_file_t f;
+    int bad = array_open(&f, c, path);
+    if (!comm_any(c, bad)) bad = check_classes(&f, d);
+    bad |= array_close(&f);
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step)
