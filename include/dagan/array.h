@@ -1,4 +1,5 @@
-// array: arrays in an HDF5 file that all ranks write and read together, with checksums.
+// array: arrays in an HDF5 file that all ranks write and read, with checksums: together by HDF5, or, for
+// files that are written while training goes on, laid out by one rank and filled by each.
 //
 // An array is cut along its first dimension into blocks of `block_rows` rows.  A rank's rows are whole
 // blocks, so the 64-bit XXH3 of each block, kept in the dataset's attribute `xxh3`, does not depend on the

@@ -1,5 +1,5 @@
 // comm: ranks, agreement, sums in one fixed tree, and rows fetched from their owners.
-// This layer and the collective HDF5 calls of data/ and train/ are all that communicates.
+// This layer and the collective HDF5 calls of array/, data/ and run/ are all that communicates.
 #ifndef DAGAN_COMM_H
 #define DAGAN_COMM_H
 

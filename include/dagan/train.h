@@ -2,11 +2,11 @@
 #ifndef DAGAN_TRAIN_H
 #define DAGAN_TRAIN_H
 
-#include "dagan/array.h"
 #include "dagan/data.h"
 #include "dagan/loss.h"
 
 typedef struct trainer trainer_t;
+typedef struct save save_t; // of dagan/array.h
 
 // ---- the model and its objective -------------------------------------------------------------------
 
@@ -303,7 +303,8 @@ struct trainer {
 // wires stay readable for an observer. Collective; 0, or -1 after the message was printed.
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires);
 void trainer_free(trainer_t *tr);
-// One step.  0, or -1 after fail() where a non-finite run must end.  Collective.
+// One step.  The caller has set tr->writes.  0, or -1 after fail() where a non-finite run must end.
+// Collective.
 int trainer_step(trainer_t *tr);
 // Waits for D's reduction and applies it, so that all weights are those after `step` steps.  Collective.
 int trainer_settle(trainer_t *tr);
@@ -313,12 +314,6 @@ void trainer_drop(trainer_t *tr);
 void trainer_reseed(trainer_t *tr);
 // Set by signal handlers; ranks agree on it within a step.
 extern volatile int stop_requested;
-
-// Whether --dump-step can write `path`: it is none of what the run reads, `resume` (NULL: none) included.
-// Collective; 0, or -1 after the message was printed.
-int dump_check(const trainer_t *tr, const char *path, const char *resume);
-// Runs one step's mathematics and writes everything about it to an HDF5 file (--dump-step).  Collective.
-int dump_step(trainer_t *tr, const char *path);
 
 // ---- what a checkpoint holds ---------------------------------------------------------------------------
 

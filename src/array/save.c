@@ -1,4 +1,4 @@
-// A checkpoint on its way to the disk.
+// A file of arrays on its way to the disk.
 //
 // Every rank copies its rows into memory of its own.  Rank 0 alone lays the file out with HDF5: groups,
 // datasets, checksums, attributes; HDF5 then tells where in the file each dataset lies.  Every rank writes

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dagan/array.h"
 #include "dagan/run.h"
 
 enum { PATH_TEXT = 2 * CONF_TEXT_MAX, NAME_TEXT = 64 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dagan/array.h"
+#include "dagan/run.h"
 #include "evaluate.h"
 
 static const domain_conf_t *where(const gathered_t *g, int domain)

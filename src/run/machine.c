@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dagan/kernel.h"
+#include "dagan/run.h"
 #include "rundir.h"
 
 enum { HOSTS_NAMED = 4 };

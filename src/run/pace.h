@@ -2,7 +2,7 @@
 #ifndef DAGAN_RUN_PACE_H
 #define DAGAN_RUN_PACE_H
 
-#include "dagan/run.h"
+#include "dagan/train.h"
 
 // A moment of a run, by now(), and the steps done by then.
 typedef struct {

@@ -6,7 +6,9 @@
 
 #include "announce.h"
 #include "best.h"
+#include "dagan/run.h"
 #include "desync.h"
+#include "dump.h"
 #include "pace.h"
 #include "samples.h"
 #include "verdict.h"
@@ -184,7 +186,7 @@ static void say_line(void *r, const char *line)
     rundir_say(r, "%s", line);
 }
 
-// Everything before the first step, with the checkpoint to go on from, *found, if there is one.  0, or -1
+// Data, networks, the folder, and the state to go on from: *found, if there is one.  0, or -1
 // after the message was printed.
 static int open_run(run_t *run, const comm_t *c, const config_t *conf, const train_t *how, bool *found)
 {
@@ -217,7 +219,7 @@ static int begin(run_t *run, const config_t *conf, double began, bool found)
     return 0;
 }
 
-// Training from first to last word; the exit status.
+// Training, and the last word; the exit status.
 static int train(run_t *run, const config_t *conf, const train_t *how, bool found)
 {
     trainer_t *tr = &run->tr;

@@ -1,6 +1,7 @@
 // The run directory: lock, config.yaml, log.txt, metrics.csv, samples/; and the lines people read.
 
 #include "rundir.h"
+#include "dagan/run.h"
 
 #include <errno.h>
 #include <fcntl.h>

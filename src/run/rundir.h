@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "dagan/run.h"
+#include "dagan/train.h"
 
 enum { TIME_TEXT = 48, MACHINE_TEXT = 1024 };
 

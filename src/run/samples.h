@@ -3,7 +3,7 @@
 #ifndef DAGAN_RUN_SAMPLES_H
 #define DAGAN_RUN_SAMPLES_H
 
-#include "dagan/run.h"
+#include "dagan/train.h"
 
 enum { SAMPLES_SCALE = 2, SAMPLES_GAP = 4 };
 

@@ -3,7 +3,7 @@
 #define DAGAN_RUN_VERDICT_H
 
 #include "dagan/eval.h"
-#include "dagan/run.h"
+#include "dagan/train.h"
 
 // A data set's rows: this rank's images, everybody's labels.
 typedef struct {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dagan/array.h"
 #include "dagan/train.h"
 
 enum { VERSION = 2 }; // of what its configuration and its weights mean

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dagan/array.h"
 #include "dagan/train.h"
 
 static const char *const places[] = { "", "/model_weights" }; // of weights alone; of a whole Keras model

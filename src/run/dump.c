@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "dagan/array.h"
-#include "side.h"
+#include "dump.h"
 
 // Everything of one leaf-wise quantity over the whole batch, collected while leaves run.
 typedef struct {
