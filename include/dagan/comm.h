@@ -41,6 +41,10 @@ bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text);
 // True on all ranks if `yes` is true on any; prints nothing.  Collective.
 bool comm_any(const comm_t *c, bool yes);
 
+// Ranks on different processors take the plainest kernels among theirs.  False if BLIS's still differ.
+// Collective.
+bool comm_agree_kernels(const comm_t *c);
+
 // Small in-place collectives over doubles and 64-bit integers.  The order of the sum is MPI's: use
 // them for times and counts, never for what the weights depend on.
 void comm_sum(const comm_t *c, double *x, size_t n);

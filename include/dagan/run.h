@@ -31,7 +31,6 @@ int checkpoint_write_best(saving_t *s, trainer_t *tr, const char *dir);
 int checkpoint_begin(saving_t *s, trainer_t *tr, const char *dir, bool by_thread);
 bool checkpoint_is_over(const saving_t *s); // this rank's part of the writing; local
 int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir);
-void checkpoint_forget(saving_t *s); // leaves one that was begun unfinished; waits for its thread
 // Removes what a killed run left half-written.  For one rank that holds the folder's lock; 0, or -1 after
 // fail().
 int checkpoint_clean(const char *dir);
@@ -46,10 +45,6 @@ int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *pa
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path);
 
 // ---- what users ask for ------------------------------------------------------------------------------
-
-// Ranks on different processors take the plainest kernels among theirs.  False if BLIS's still differ.
-// Collective.
-bool agree_kernels(const comm_t *c);
 
 typedef struct {
     const char *checkpoint, *input,

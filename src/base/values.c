@@ -223,14 +223,14 @@ int key_set_label(config_t *c, const char *name, const char *text, bool quoted, 
     int i = 0;
     long region = CONF_REGION_ALL;
     while (i < c->n_labels && strcmp(c->labels[i].name, name) != 0) i++;
-    if (i == CONF_LABELS_MAX && strcmp(text, "none"))
-        return fail("%s: found label %d, wanted at most %d", place, i + 1, CONF_LABELS_MAX);
     if (!strcmp(text, "none")) { // takes back what the file says
         if (i == c->n_labels) return 0;
         c->n_labels--;
         memmove(&c->labels[i], &c->labels[i + 1], (size_t)(c->n_labels - i) * sizeof *c->labels);
         return 0;
     }
+    if (i == CONF_LABELS_MAX)
+        return fail("%s: found label %d, wanted at most %d", place, i + 1, CONF_LABELS_MAX);
     bool good =
         !strcmp(text, "all") || (!quoted && parse_long(&region, text) && region >= 0 && region <= INT_MAX);
     if (!good) return key_fail(place, text, quoted, "a region (0, 1, ...), all or none");

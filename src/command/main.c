@@ -73,7 +73,7 @@ int main(int argc, char **argv)
     comm_init(&c, &argc, &argv);
     status = EXIT_USER;
     if (!comm_agree(&c, kernel_init(), error_text())) {
-        agree_kernels(&c);
+        comm_agree_kernels(&c);
         status = run(&c, argc, argv);
     }
     comm_free(&c);

@@ -201,12 +201,6 @@ int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
     return bad && !goes_on ? -1 : 0;
 }
 
-void checkpoint_forget(saving_t *s)
-{
-    save_free(s->save);
-    s->save = NULL;
-}
-
 int checkpoint_write(saving_t *s, trainer_t *tr, const char *dir)
 {
     return checkpoint_end(s, tr, dir) || checkpoint_begin(s, tr, dir, false) || checkpoint_end(s, tr, dir)

@@ -1,13 +1,10 @@
-// What a run is on: the kernels that all ranks can use, and for the log the hosts with their ranks and the
-// processor of rank 0.
+// What a run is on, for the log: the hosts with their ranks, and the processor of rank 0.
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "dagan/kernel.h"
-#include "dagan/run.h"
 #include "rundir.h"
 
 enum { HOSTS_NAMED = 4 };
@@ -51,14 +48,4 @@ void machine_text(char *text, size_t size, const comm_t *c)
     if (model[0] && (size_t)at < size)
         snprintf(text + at, size - (size_t)at, "; %s, %ld cores", model, sysconf(_SC_NPROCESSORS_ONLN));
     free(host);
-}
-
-bool agree_kernels(const comm_t *c)
-{
-    int mine = 0;
-    while (kernel_sets[mine] != kernel) mine++;
-    double x[] = { -mine, gemm_arch(), -gemm_arch() };
-    comm_max(c, x, 3);
-    kernel_take((int)-x[0]);
-    return x[1] == -x[2];
 }

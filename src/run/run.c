@@ -198,7 +198,7 @@ static int open_run(run_t *run, const comm_t *c, const config_t *conf, const tra
     if (trainer_init(tr, c, conf, begun, how->dump != NULL)) return -1;
     if (best_open(&run->best, tr)) return -1;
     if (rundir_open(&run->dir, c, conf, fresh)) return -1;
-    run->dir.same_kernels = agree_kernels(c);
+    run->dir.same_kernels = comm_agree_kernels(c);
     return checkpoint_resume(tr, conf->run.dir, how->resume, found);
 }
 
@@ -259,7 +259,7 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
         status = dump_step(&run->tr, how->dump) ? EXIT_RUN_FAILED : EXIT_DONE;
     }
 out:
-    checkpoint_forget(&run->saving);
+    CHECK(!run->saving.save, "a checkpoint was begun and not ended");
     rundir_close(&run->dir);
     best_close(run->best);
     trainer_free(&run->tr);

@@ -241,7 +241,8 @@ static int check_classes(const array_file_t *f, const dataset_t *d)
         class_text(mine, sizeof mine, d, i);
         size_t name = strlen(d->label[i].name) + 1; // with the colon
         char *at = text;
-        while (at && strncmp(at, mine, name)) at = strstr(at, ", ") ? strstr(at, ", ") + 2 : NULL;
+        while (at && strncmp(at, mine, name))
+            if ((at = strstr(at, ", "))) at += 2;
         if (at && strncmp(at, mine, strlen(mine)))
             bad = fail("%s: label %s had other classes, or in another order, than in %s", f->path,
                        d->label[i].name, d->name);
