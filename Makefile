@@ -63,7 +63,7 @@ help:
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
-	@echo 'make test-viewer   the viewer in headless Chromium, on a small run'
+	@echo 'make test-viewer   the viewer and a report in headless Chromium, on a small run'
 	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
@@ -205,7 +205,7 @@ analysis/viewer/node_modules/.package-lock.json: analysis/viewer/package-lock.js
 
 # Apart from `make test`, because they need a browser, and PyTorch.
 test-viewer: viewer
-	$(call install,$(PACKAGES) $(VIEWER_PACKAGES))
+	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(VIEWER_PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)
 	@tests/run viewer
 test-torch:

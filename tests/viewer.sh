@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The viewer in a browser, on two runs of the small job and what translate makes of two checkpoints (make test-viewer).
+# The viewer and a report in a browser, on two runs of the small job and what translate makes of two checkpoints
+# (make test-viewer).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -8,7 +9,7 @@ scratch
 
 CHROMIUM=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
 export CHROMIUM
-train 1 "$T/run" --set checkpoint.every=2
+train 1 "$T/run" --set checkpoint.every=2 --set samples.every=1
 expect "the small job trains" status_is 0 $?
 for step in 2 4; do
     cp "$T/run/ckpt-0000000$step.h5" "$T/this.h5"   # a name that does not tell the step
@@ -24,3 +25,6 @@ ranks 1 "$DAGAN" translate "$T/whole.h5" --input data/faces.h5 --group lorelei -
 expect "and translates" status_is 0 $?
 node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5 "$T"/whole*.h5 \
     "$T"/{run,second}/latest.h5
+MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/run" >"$T/out" 2>&1
+expect "a report is written" status_is 0 $?
+node analysis/viewer/report.test.mjs "$T/run/report.html"

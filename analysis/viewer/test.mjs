@@ -7,7 +7,7 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import h5wasm from "h5wasm/node";
-import { chromium } from "playwright-core";
+import { check, page, run } from "./testing.mjs";
 
 const [page_file, data, ...others] = process.argv.slice(2).map((name) => resolve(name));
 const checkpoints = others.filter((name) => basename(name).startsWith("ckpt-"));
@@ -15,13 +15,6 @@ const whole = others.filter((name) => basename(name).startsWith("whole"));
 const latest = others.filter((name) => basename(name) === "latest.h5");
 const translations = others.filter((name) => ![...checkpoints, ...whole, ...latest].includes(name));
 
-let failed = 0;
-function check(name, good, found = "") {
-  if (!good) failed++;
-  console.log(
-    good ? `ok ${name}` : `not ok ${name}: found ${typeof found === "string" ? found : JSON.stringify(found)}`,
-  );
-}
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 // ---- what the files hold ---------------------------------------------------------------------------------
@@ -60,29 +53,6 @@ function distances(centres) {
 const farFirst = (d) => all.filter((r) => d[r] >= 0).sort((a, b) => d[b] - d[a] || a - b);
 
 // ---- the page ----------------------------------------------------------------------------------------------
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, offline: true });
-const page = await context.newPage();
-const requests = [];
-const errors = [];
-page.on("request", (r) => requests.push(r.url()));
-page.on("pageerror", (e) => errors.push(e.message));
-page.on("console", (m) => {
-  if (m.type() === "error") errors.push(m.text());
-});
 
 const open = async (...list) => {
   await page.setInputFiles("#input", list);
@@ -412,20 +382,6 @@ async function main() {
     (await text("#detail")).includes("translation") && !(await text("#detail")).includes("Instances"),
     await text("#detail"),
   );
-
-  const outside = requests.filter((url) => !/^(file:|blob:|data:)/.test(url));
-  check(
-    "nothing_is_loaded_from_elsewhere",
-    !outside.length && requests.filter((u) => u.startsWith("file:")).length === 1,
-    requests,
-  );
-  check("no_error_on_the_way", !errors.length, errors);
 }
 
-try {
-  await main();
-} catch (error) {
-  check("the_test_comes_to_its_end", false, error.message);
-}
-await browser.close();
-process.exit(failed ? 1 : 0);
+await run(main);
