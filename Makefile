@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := all
 
 # A file includes headers of its own layer and of those to its left (make check-layers).
-LAYERS := base kernel eval comm array data tape op net loss train run command
+LAYERS := base kernel eval comm array data tape op net loss train evaluate run command
 
 PACKAGES      := gcc make pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libblis-openmp-dev libyaml-dev \
                  libpng-dev libjpeg-dev zlib1g-dev librandom123-dev libxxhash-dev liblapacke-dev hdf5-tools

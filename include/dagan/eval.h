@@ -86,6 +86,7 @@ void eval_sliced(double *out, const float *a, const float *b, size_t n, int leve
 
 // ---- small things -----------------------------------------------------------------------------------------
 
+int16_t eval_largest(const float *x, int n);         // index of the largest of n numbers, the first of equals
 double eval_quantile(double *x, size_t n, double q); // sorts x; linear between values; NAN of none
 double eval_mean(const double *x, size_t n);
 // Eigenvalues of a symmetric (n, n) matrix in ascending order; its rows become the eigenvectors.

@@ -1,4 +1,4 @@
-// run: what is done with a trainer: the run directory and its checkpoints, training, translation, evaluation.
+// run: what is done with a trainer: the run directory and its checkpoints, training, translation.
 #ifndef DAGAN_RUN_H
 #define DAGAN_RUN_H
 
@@ -56,18 +56,6 @@ typedef struct {
 // An HDF5 output holds /inputs and /outputs (n, h, w, 3), /centres (n, N', 2) and as attributes of its root
 // checkpoint, step and input, and labels, half and sharpness as those of /attention in a checkpoint.
 int translate(const comm_t *c, const translate_t *what);
-
-typedef struct {
-    const char *checkpoint;
-    const char *classifier; // checkpoint of one, NULL: only what needs none
-    const char *data;       // file that takes the place of the run's data sets, NULL: theirs
-    const char *output;     // JSON, NULL: none
-    const char *arrays;     // HDF5 of what the figures are made of, NULL: none
-} evaluate_t;
-
-// Figures of a checkpoint on the test images of its data sets, over all ranks: a table on stdout, JSON.
-// Collective; the exit status.
-int evaluate(const comm_t *c, const evaluate_t *what);
 
 typedef struct {
     bool fresh;         // begin anew

@@ -1,5 +1,6 @@
 // dagan_mpi evaluate CKPT.h5 [--classifier CKPT.h5] [--data FILE.h5] [--output FILE.json] [--arrays FILE.h5]
 
+#include "dagan/evaluate.h"
 #include "command.h"
 
 static int run(const comm_t *c, int argc, char **argv)

@@ -12,6 +12,14 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+int16_t eval_largest(const float *x, int n)
+{
+    int best = 0;
+    for (int k = 1; k < n; k++)
+        if (x[k] > x[best]) best = k;
+    return (int16_t)best;
+}
+
 double eval_quantile(double *x, size_t n, double q)
 {
     if (!n) return NAN;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "best.h"
+#include "dagan/evaluate.h"
 #include "dagan/run.h"
-#include "evaluate.h"
 
 struct best {
     config_t conf;

@@ -6,12 +6,12 @@
 
 #include "announce.h"
 #include "best.h"
+#include "dagan/evaluate.h"
 #include "dagan/run.h"
 #include "desync.h"
 #include "dump.h"
 #include "pace.h"
 #include "samples.h"
-#include "verdict.h"
 
 // A second SIGINT ends at once; the first signals only ask.
 static void on_signal(int signal_number)

@@ -1,10 +1,10 @@
-// What evaluation gathers and what it finds, private to run/.
-#ifndef DAGAN_RUN_EVALUATE_H
-#define DAGAN_RUN_EVALUATE_H
+// What evaluation gathers and what it finds, private to evaluate/.
+#ifndef DAGAN_EVALUATE_FIGURES_H
+#define DAGAN_EVALUATE_FIGURES_H
 
 #include <stdio.h>
 
-#include "verdict.h"
+#include "dagan/evaluate.h"
 
 enum { DOMAINS = 2, PIXEL_LEVELS = 8, MISSING_TEXT = 1024, NEIGHBOURS = 3 };
 
@@ -83,8 +83,5 @@ void figures_find(figures_t *f, const gathered_t *g);                  // collec
 void figures_table(FILE *to, const figures_t *f, const gathered_t *g); // for people
 // JSON, by rank 0.  0, or -1 after fail().
 int figures_json(const char *path, const figures_t *f, const gathered_t *g);
-
-// KID of two sets of features over all ranks, the same on any number of them.  Collective.
-double kid_over_ranks(const comm_t *c, const float *x, size_t n, const float *y, size_t m);
 
 #endif

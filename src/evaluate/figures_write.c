@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "evaluate.h"
+#include "figures.h"
 
 // ---- table -----------------------------------------------------------------------------------------------
 

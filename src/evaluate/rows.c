@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "verdict.h"
+#include "dagan/evaluate.h"
 
 void rows_read(rows_t *r, dataset_t *d, const comm_t *c)
 {

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "dagan/array.h"
-#include "dagan/run.h"
-#include "evaluate.h"
+#include "figures.h"
 
 static const domain_conf_t *where(const gathered_t *g, int domain)
 {
@@ -120,7 +119,7 @@ static void note_labels(gathered_t *g, int domain, size_t row)
 {
     for (int k = 0; k < g->n_told; k++)
         g->told[domain][(size_t)k * g->test[domain].n + row] =
-            g->f.logits[k] ? largest(g->f.logits[k]->x, g->f.logits[k]->dim.c) : -1;
+            g->f.logits[k] ? eval_largest(g->f.logits[k]->x, g->f.logits[k]->dim.c) : -1;
 }
 
 // F of the test images: centres, what DAE tells, and of the source their translations.

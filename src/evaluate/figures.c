@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "evaluate.h"
+#include "figures.h"
 
 // ---- regions and landmarks ------------------------------------------------------------------------------
 

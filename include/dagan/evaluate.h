@@ -1,6 +1,6 @@
-// What a classifier says of images, private to run/.
-#ifndef DAGAN_RUN_VERDICT_H
-#define DAGAN_RUN_VERDICT_H
+// evaluate: what a trained classifier sees in images, and the figures of a checkpoint on test images.
+#ifndef DAGAN_EVALUATE_H
+#define DAGAN_EVALUATE_H
 
 #include "dagan/eval.h"
 #include "dagan/train.h"
@@ -15,9 +15,6 @@ typedef struct {
 
 void rows_read(rows_t *r, dataset_t *d, const comm_t *c); // collective
 void rows_free(rows_t *r);
-
-// Index of the largest of n numbers, the first of equals.
-int16_t largest(const float *x, int n);
 
 // What a classifier says of n images; complete on every rank.
 typedef struct {
@@ -35,5 +32,20 @@ void verdict_free(verdict_t *v);
 // The accuracy of the classifier that `tr` trains, on test images: a line for each domain.  Collective; rank
 // 0 speaks.
 void judge_say(trainer_t *tr, void (*say)(void *arg, const char *line), void *arg);
+
+// KID of two sets of features over all ranks, the same on any number of them.  Collective.
+double kid_over_ranks(const comm_t *c, const float *x, size_t n, const float *y, size_t m);
+
+typedef struct {
+    const char *checkpoint;
+    const char *classifier; // checkpoint of one, NULL: only what needs none
+    const char *data;       // file that takes the place of the run's data sets, NULL: theirs
+    const char *output;     // JSON, NULL: none
+    const char *arrays;     // HDF5 of what the figures are made of, NULL: none
+} evaluate_t;
+
+// Figures of a checkpoint on the test images of its data sets, over all ranks: a table on stdout, JSON.
+// Collective; the exit status.
+int evaluate(const comm_t *c, const evaluate_t *what);
 
 #endif

@@ -1,12 +1,12 @@
 // What a classifier says of a whole set, which ranks look at together: one image at a time, so that it
 // depends on the image alone.
 
-#include "verdict.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "dagan/evaluate.h"
 
 static void softmax(float *p, const float *logit, int classes)
 {
@@ -14,14 +14,6 @@ static void softmax(float *p, const float *logit, int classes)
     for (int k = 1; k < classes; k++) max = fmax(max, logit[k]);
     for (int k = 0; k < classes; k++) sum += exp(logit[k] - max);
     for (int k = 0; k < classes; k++) p[k] = (float)(exp(logit[k] - max) / sum);
-}
-
-int16_t largest(const float *x, int n)
-{
-    int best = 0;
-    for (int k = 1; k < n; k++)
-        if (x[k] > x[best]) best = k;
-    return (int16_t)best;
 }
 
 void verdict_init(verdict_t *v, const judge_t *j, const comm_t *c, const uint8_t *images, share_t mine,
@@ -40,7 +32,7 @@ void verdict_init(verdict_t *v, const judge_t *j, const comm_t *c, const uint8_t
         for (int k = 0; k < j->n_labels; k++) {
             float *p = v->p + row * answers + j->first[k];
             softmax(p, j->logits[k]->x, j->first[k + 1] - j->first[k]);
-            v->told[(size_t)k * n + row] = largest(p, j->first[k + 1] - j->first[k]);
+            v->told[(size_t)k * n + row] = eval_largest(p, j->first[k + 1] - j->first[k]);
         }
     }
     comm_complete(c, v->features, mine, CLASSIFIER_FEATURES * sizeof(float));
