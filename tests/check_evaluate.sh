@@ -38,7 +38,10 @@ print(h5py.File(sys.argv[1]).attrs['step'])" "$T/run/latest.h5"),"
 expect "evaluate judges what translate writes" "$PYTHON" -c "
 import h5py, sys
 a, b = (h5py.File(p) for p in sys.argv[1:])
-sys.exit(not (a['outputs'][:] == b['fake/images'][:]).all())" "$T/translated.h5" "$T/1.h5"
+told = b['source_test/told']
+labels = [x.split(':')[0] for x in told.attrs['labels'].decode().split(', ')]
+sys.exit(not ((a['outputs'][:] == b['fake/images'][:]).all() and set(a['told']) == set(labels)
+              and all((a['told'][x][:] == told[i]).all() for i, x in enumerate(labels))))" "$T/translated.h5" "$T/1.h5"
 "$PYTHON" analysis/region_error.py "$T/translated.h5" "$T/faces.h5" adventurer >"$T/regions"
 expect "the table says what region_error.py says" bash -c "
 awk '\$1 == \"eyes\" { print \$4, \$5, \$6 }' '$T/regions' >'$T/a'

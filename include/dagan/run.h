@@ -53,8 +53,9 @@ typedef struct {
 } translate_t;
 
 // F on every image of the input with the averaged weights, over all ranks.  Collective; the exit status.
-// An HDF5 output holds /inputs and /outputs (n, h, w, 3), /centres (n, N', 2) and as attributes of its root
-// checkpoint, step and input, and labels, half and sharpness as those of /attention in a checkpoint.
+// An HDF5 output holds /inputs and /outputs (n, h, w, 3), /centres (n, N', 2), /told/LABEL (n), the class
+// that DAE tells where it tells labels, and as attributes of its root checkpoint, step and input, and labels,
+// half and sharpness as those of /attention in a checkpoint.
 int translate(const comm_t *c, const translate_t *what);
 
 typedef struct {

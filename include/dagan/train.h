@@ -324,8 +324,10 @@ int checkpoint_lay_out(trainer_t *tr, save_t *save);
 int checkpoint_load(trainer_t *tr, const char *path);
 // With how many pairs per step the run of a checkpoint was begun.  As checkpoint_load.
 int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun);
-// Reads the configuration of a checkpoint, then its averaged weights and step: translate needs no more.
+// Reads the configuration of a checkpoint; how many classes DAE tells of each label, 0: none, into
+// m->n_classes, before the model is built; then its averaged weights and step: translate needs no more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
+int checkpoint_heads(const comm_t *c, const char *path, model_t *m);
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // Whether labels that the run of a checkpoint told have the same classes in the data set.  Files of older

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "dagan/array.h"
+#include "dagan/eval.h"
 #include "dagan/run.h"
 #include "draw.h"
 
@@ -27,6 +28,7 @@ typedef struct {
     share_t mine;
     uint8_t *in, *out; // (mine.count, h, w, 3)
     float *centres;    // (mine.count, N', 2)
+    int16_t *told;     // (labels, mine.count): classes that DAE tells
 } job_t;
 
 static bool has_suffix(const char *text, const char *suffix)
@@ -80,10 +82,18 @@ static int read_image(job_t *j, size_t i, uint8_t *to)
     return 0;
 }
 
+static void note_labels(job_t *j, size_t i)
+{
+    for (int k = 0; k < j->conf.n_labels; k++)
+        if (j->f.logits[k])
+            j->told[(size_t)k * j->mine.count + i] = eval_largest(j->f.logits[k]->x, j->f.logits[k]->dim.c);
+}
+
 static int compute(job_t *j)
 {
     size_t numbers = 2 * (size_t)translator_regions(&j->f);
     int bad = 0;
+    j->told = alloc(j->mine.count * (size_t)j->conf.n_labels + 1, sizeof *j->told);
     j->in = alloc(j->mine.count + 1, j->bytes);
     j->out = alloc(j->mine.count + 1, j->bytes);
     j->centres = alloc(j->mine.count + 1, numbers * sizeof(float));
@@ -93,11 +103,26 @@ static int compute(job_t *j)
         tape_forward(&j->f.tape, 0, j->f.tape.n);
         pixels_to_byte(j->out + i * j->bytes, j->f.fx->x, j->bytes);
         if (numbers) memcpy(j->centres + i * numbers, j->f.z.centres->x, numbers * sizeof(float));
+        note_labels(j, i);
     }
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
 
 // ---- output ----------------------------------------------------------------------------------------
+
+static int write_told(const job_t *j, const array_file_t *f)
+{
+    char name[CONF_TEXT_MAX];
+    array_t told = array_of(H5T_NATIVE_INT16, 1, (int[]){ (int)j->n });
+    int bad = 0;
+    told.block_rows = 1;
+    for (int k = 0; k < j->conf.n_labels; k++) {
+        if (!j->f.logits[k]) continue;
+        snprintf(name, sizeof name, "/told/%s", j->conf.labels[k].name);
+        bad |= array_write(f, name, &told, j->mine, j->told + (size_t)k * j->mine.count);
+    }
+    return bad;
+}
 
 static int write_hdf5(const job_t *j)
 {
@@ -111,7 +136,7 @@ static int write_hdf5(const job_t *j)
     if (comm_agree(j->comm, array_create(&f, j->comm, j->what->output), error_text())) return -1;
     int bad = array_write(&f, "/inputs", &images, j->mine, j->in) |
               array_write(&f, "/outputs", &images, j->mine, j->out) |
-              array_write(&f, "/centres", &centres, j->mine, j->centres) |
+              array_write(&f, "/centres", &centres, j->mine, j->centres) | write_told(j, &f) |
               array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
               array_put_long(&f, "/", "step", j->step) | array_put_text(&f, "/", "input", j->what->input) |
               array_put_text(&f, "/", "labels", labels) |
@@ -199,6 +224,7 @@ static int write_pictures(const job_t *j)
 
 static void close_job(job_t *j)
 {
+    free(j->told);
     free(j->centres);
     free(j->out);
     free(j->in);
@@ -217,8 +243,9 @@ int translate(const comm_t *c, const translate_t *what)
     c = j->comm;
     if (!bad) j->ranks.timeout = j->conf.comm.timeout;
     if (!bad) bad = comm_agree(c, kind_translates(&j->conf, what->checkpoint), error_text());
+    j->model.conf = &j->conf;
+    if (!bad) bad = checkpoint_heads(c, what->checkpoint, &j->model);
     if (!bad) {
-        j->model.conf = &j->conf;
         translator_build(&j->f, &j->model, 1);
         params_alloc(&j->model.f, 0, 0);
         tape_plan(&j->f.tape, NULL);

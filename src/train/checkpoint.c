@@ -50,16 +50,21 @@ static void read_view(pass_t *p, const char *name, const array_t *t, const view_
     free(copy);
 }
 
-// One view of a parameter array, in PyTorch's shape; "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight +
-// suffix.
+// "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight + suffix.
+static void path_of(char path[2 * VIEW_NAME_MAX], const char *prefix, const char *view, const char *suffix)
+{
+    snprintf(path, 2 * VIEW_NAME_MAX, "%s/%s%s", prefix, view, suffix);
+    for (char *c = path + strlen(prefix); *c; c++)
+        if (*c == '.') *c = '/';
+}
+
+// One view of a parameter array, in PyTorch's shape.
 static void pass_view(pass_t *p, const char *prefix, const char *suffix, const view_t *v, float *array)
 {
     char name[2 * VIEW_NAME_MAX];
     array_t t = array_of(H5T_NATIVE_FLOAT, v->rank, v->shape);
     share_t rows = array_share(&t, p->comm);
-    snprintf(name, sizeof name, "%s/%s%s", prefix, v->name, suffix);
-    for (char *c = name + strlen(prefix); *c; c++)
-        if (*c == '.') *c = '/';
+    path_of(name, prefix, v->name, suffix);
     if (p->save)
         view_to_file(v, save_add(p->save, name, &t, rows), array, (int)rows.first, (int)rows.count);
     else
@@ -378,6 +383,26 @@ int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d)
     array_file_t f;
     int bad = array_open(&f, c, path);
     if (!comm_any(c, bad)) bad = check_classes(&f, d);
+    bad |= array_close(&f);
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
+
+int checkpoint_heads(const comm_t *c, const char *path, model_t *m)
+{
+    array_file_t f;
+    int bad = array_open(&f, c, path);
+    for (int i = 0; i < m->conf->n_labels && !bad; i++) {
+        char view[VIEW_NAME_MAX], name[2 * VIEW_NAME_MAX];
+        array_t weight;
+        snprintf(view, sizeof view, "dae.head.%s.weight", m->conf->labels[i].name);
+        path_of(name, "/ema", view, "");
+        if (!array_exists(&f, name)) continue;
+        bad = array_shape(&f, name, &weight);
+        if (!bad && weight.dim[0] > INT16_MAX)
+            bad = fail("%s: %s tells %llu classes, wanted at most %d", path, name,
+                       (unsigned long long)weight.dim[0], INT16_MAX);
+        if (!bad) m->n_classes[i] = (int)weight.dim[0];
+    }
     bad |= array_close(&f);
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
