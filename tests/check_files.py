@@ -203,7 +203,10 @@ def check_metrics(f, run):
 def trace(path, ranks):
     events = json.loads(path.read_text())["traceEvents"]
     assert {e["pid"] for e in events} == set(range(ranks)), "ranks"
-    assert all(e["ph"] == "X" and e["dur"] >= 0 and e["ts"] >= 0 for e in events), "an event without a time"
+    assert all(e["ts"] >= 0 and (e["ph"] != "X" or e["dur"] >= 0) for e in events), "an event without a time"
+    sums = {p: {(e["id2"]["local"], e["pid"], e["name"], e["cat"]): e["ts"] for e in events if e["ph"] == p} for p in "be"}
+    assert sums["b"].keys() == sums["e"].keys() and all(sums["e"][k] >= at for k, at in sums["b"].items()), "half a sum"
+    assert {(pid, cat[-1]) for _, pid, _, cat in sums["b"]} == {(r, x) for r in range(ranks) for x in "FD"}, "no sum"
     passes = {(e["name"], e["cat"]) for e in events}
     for wanted in [("conv", "F forward"), ("norm", "F backward"), ("conv", "D backward"), ("adam", "F update"),
                    ("wait for sum", "F ranks"), ("wait for rows", "data"), ("step", "")]:

@@ -47,6 +47,8 @@ struct reduce {
     int levels, folded; // 2^levels + folded ranks
     chunk_t *chunk;
     int n_chunks, *first_chunk; // of each bucket, n_buckets + 1
+    int *chunks_left;           // of each bucket under way
+    double *began;              // when each started, for the profile; 0: it was not on
     int *queue;                 // chunks started and not done, in the order of starting
     int queued, taken;
     long number; // of the next chunk
@@ -79,6 +81,8 @@ reduce_t *reduce_new(const comm_t *c, reduce_mode_t mode, const char *what, floa
     r->n_chunks = r->first_chunk[n_buckets];
     r->chunk = alloc((size_t)r->n_chunks, sizeof *r->chunk);
     r->queue = alloc((size_t)r->n_chunks, sizeof *r->queue);
+    r->chunks_left = alloc((size_t)n_buckets, sizeof *r->chunks_left);
+    r->began = alloc((size_t)n_buckets, sizeof *r->began);
     for (int b = 0; b < n_buckets; b++) {
         // Equal chunks rather than full ones and a rest.
         int first = r->first_chunk[b], count = r->first_chunk[b + 1] - first;
@@ -111,6 +115,8 @@ void reduce_free(reduce_t *r)
     free(r->edge);
     free(r->first_chunk);
     free(r->chunk);
+    free(r->chunks_left);
+    free(r->began);
     free(r->queue);
     free(r->request);
     free(r->done);
@@ -188,6 +194,11 @@ static void step_end(reduce_t *r, int slot)
     }
 }
 
+static void bucket_end(const reduce_t *r, int bucket)
+{
+    if (trace_on && r->began[bucket] > 0) trace_add("bucket", r->what, "sum", bucket, r->began[bucket]);
+}
+
 // Takes the slot as far as it goes without waiting; frees it after the last step.
 static void slot_run(reduce_t *r, int slot)
 {
@@ -195,6 +206,8 @@ static void slot_run(reduce_t *r, int slot)
     while (s->requests == 0) {
         if (s->step >= 0) step_end(r, slot);
         if (s->step == 2 * r->levels + 1) {
+            int bucket = r->chunk[s->chunk].bucket;
+            if (--r->chunks_left[bucket] == 0) bucket_end(r, bucket);
             s->chunk = -1;
             r->active--;
             return;
@@ -228,6 +241,7 @@ void reduce_start(reduce_t *r, int bucket)
           r->n_buckets);
     size_t n = r->edge[bucket + 1] - r->edge[bucket];
     if (r->c->size == 1 || n == 0) return;
+    r->began[bucket] = trace_on ? now() : 0;
     if (r->mode == REDUCE_MPI) {
         CHECK(r->request[bucket] == MPI_REQUEST_NULL, "bucket %d of %s started twice", bucket, r->what);
         MPI_OK(MPI_Iallreduce(MPI_IN_PLACE, r->x + r->edge[bucket], mpi_count(n), MPI_FLOAT, MPI_SUM, r->comm,
@@ -236,6 +250,7 @@ void reduce_start(reduce_t *r, int bucket)
         return;
     }
     if (!r->active && r->taken == r->queued) r->taken = r->queued = 0;
+    r->chunks_left[bucket] = r->first_chunk[bucket + 1] - r->first_chunk[bucket];
     for (int i = r->first_chunk[bucket]; i < r->first_chunk[bucket + 1]; i++) {
         CHECK(r->queued < r->n_chunks, "bucket %d of %s started twice", bucket, r->what);
         r->queue[r->queued++] = i;
@@ -252,6 +267,7 @@ bool reduce_poll(reduce_t *r)
     if (n_done == MPI_UNDEFINED || n_done == 0) return false;
     r->moved = true;
     if (r->mode == REDUCE_MPI) {
+        for (int i = 0; i < n_done; i++) bucket_end(r, r->done[i]);
         r->active -= n_done;
         return !r->active;
     }

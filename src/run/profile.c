@@ -1,6 +1,7 @@
 // trace.json (--profile): the events of all ranks in Chrome's trace format, which Perfetto and
 // chrome://tracing open.
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +20,36 @@ static void copy_text(char *to, size_t size, const char *from)
     snprintf(to, size, "%s", from);
 }
 
+// Sums run beside the ops and beside each other, so they are pairs of events that need not nest.
+static void write_sum(FILE *f, const record_t *r, size_t i)
+{
+    for (int end = 0; end < 2; end++)
+        fprintf(f,
+                "{\"ph\": \"%s\", \"pid\": %d, \"tid\": 0, \"id2\": {\"local\": \"0x%zx\"}, \"name\": \"%s "
+                "%d\", \"cat\": \"%s of %s\", \"ts\": %.3f}%s",
+                end ? "e" : "b", r->rank, i, r->name, r->id, r->pass, r->part,
+                (r->began + end * r->seconds) * 1e6, end ? "" : ",\n");
+}
+
+static void write_event(FILE *f, const record_t *r)
+{
+    fprintf(f,
+            "{\"ph\": \"X\", \"pid\": %d, \"tid\": 0, \"name\": \"%s\", \"cat\": \"%s%s%s\", \"ts\": %.3f, "
+            "\"dur\": %.3f, \"args\": {\"node\": %d}}",
+            r->rank, r->name, r->part, r->part[0] && r->pass[0] ? " " : "", r->pass, r->began * 1e6,
+            r->seconds * 1e6, r->id);
+}
+
 static void write_events(FILE *f, const record_t *r, size_t n)
 {
     fprintf(f, "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n");
-    for (size_t i = 0; i < n; i++)
-        fprintf(f,
-                "{\"ph\": \"X\", \"pid\": %d, \"tid\": 0, \"name\": \"%s\", \"cat\": \"%s%s%s\", \"ts\": "
-                "%.3f, \"dur\": %.3f, "
-                "\"args\": {\"node\": %d}}%s\n",
-                r[i].rank, r[i].name, r[i].part, r[i].part[0] && r[i].pass[0] ? " " : "", r[i].pass,
-                r[i].began * 1e6, r[i].seconds * 1e6, r[i].id, i + 1 < n ? "," : "");
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(r[i].pass, "sum") == 0)
+            write_sum(f, &r[i], i);
+        else
+            write_event(f, &r[i]);
+        fprintf(f, "%s\n", i + 1 < n ? "," : "");
+    }
     fprintf(f, "]}\n");
 }
 
@@ -61,7 +82,7 @@ int profile_write(const comm_t *c, const profile_t *p, const char *dir)
     snprintf(path, sizeof path, "%s/trace.json", dir);
     FILE *f = c->rank == 0 ? fopen(path, "w") : NULL;
     if (f) write_events(f, all, received);
-    if (c->rank == 0 && (!f || fclose(f))) bad = fail("%s: cannot be written", path);
+    if (c->rank == 0 && (!f || fclose(f))) bad = fail("%s: cannot be written: %s", path, strerror(errno));
     free(all);
     free(to);
     free(mine);
