@@ -40,7 +40,8 @@ expect "a best.h5 of later steps than --resume's file goes aside" \
 train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
 MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/last" --no-translate >"$T/out" 2>"$T/err"
 expect "a report names best.h5" says "$T/last/report.html" "best.h5, step [0-9]+, kid [-0-9.e]+"
-expect "the log names the classifier" says "$T/last/log.txt" "^validation by classifier [0-9a-f]{16}, .*classifier/latest.h5$"
+name=$(sed -n 's/^results name this classifier //p' "$T/classifier/log.txt")
+expect "the log names the classifier as it named itself" says "$T/last/log.txt" "^validation by classifier ${name:-?}, .*classifier/latest.h5$"
 expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
 expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"
 gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
@@ -49,6 +50,10 @@ FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
 expect "a best.h5 that cannot be written is told" says "$T/lost.err" "training goes on without a checkpoint: .*/best.h5.tmp"
 expect "and is none" says "$T/lost/log.txt" "^validation KID [^,]+, none kept$"
 expect "so the next one is, whatever its figure" says "$T/lost/log.txt" "at step 2: best.h5$"
+FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
+    train 2 "$T/end" "${BEST[@]}" --set train.steps=1 --set checkpoint.on_error=continue
+expect "nor at the end does it cost the last checkpoint" test -s "$T/end/ckpt-00000001.h5"
+expect "or the run" says "$T/end/log.txt" "^done: 1 steps"
 train 2 "$T/bad" "${BEST[@]}" --set data.validation=0
 expect "no validation rows: status 1" status_is 1 $?
 expect "no validation rows: one line" says "$T/bad.err" "^dagan_mpi: data.validation: found 0, wanted at least 16 rows"

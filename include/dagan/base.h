@@ -53,13 +53,16 @@ bool is_same_file(const char *a, const char *b);
 // Before the file that `option` names is opened for writing: 0, or -1 after fail() where it is one of n
 // inputs.  Either may be NULL.
 int output_spares(const char *option, const char *output, const char *const input[], int n);
+// Before the work of which the result goes there: 0, or -1 after fail() where the file cannot be opened for
+// writing.  Leaves all as it was.  NULL is well.
+int output_opens(const char *path);
 
 // ---- profile -------------------------------------------------------------------------------------
 
 // One thing that took time.  Texts are borrowed and must outlive the trace.
 typedef struct {
-    const char *name, *part, *pass; // "conv", "F", "forward"
-    int id;                         // of the node, -1: none
+    const char *name, *part, *pass; // "conv", "F", "forward"; "bucket", "gradients of F", "sum"
+    int id;                         // of the node or bucket, -1: none
     double began, ended;            // as now() tells
 } event_t;
 

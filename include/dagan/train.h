@@ -286,6 +286,7 @@ struct trainer {
     double score[SCORES];                       // that D1 and D2 gave in it, see side.h
     double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]
     int skipped;                                // steps in a row with gradients that are not finite
+    long skipped_last;                          // the last of them
     long rollbacks;                             // since the run began
     long rollbacks_kept;                        // of them, before the newest checkpoint
     bool wants_rollback;                        // agreed by all ranks
@@ -324,10 +325,11 @@ int checkpoint_lay_out(trainer_t *tr, save_t *save);
 int checkpoint_load(trainer_t *tr, const char *path);
 // With how many pairs per step the run of a checkpoint was begun.  As checkpoint_load.
 int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun);
-// Reads the configuration of a checkpoint; how many classes DAE tells of each label, 0: none, into
-// m->n_classes, before the model is built; then its averaged weights and step: translate needs no more.
+// Reads the configuration of a checkpoint; how many classes `net`, "dae" or "cls", tells of each label, 0:
+// none, into m->n_classes, before the model is built; then its averaged weights and step: translate needs no
+// more.
 int checkpoint_config(const comm_t *c, const char *path, config_t *conf);
-int checkpoint_heads(const comm_t *c, const char *path, model_t *m);
+int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t *m);
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // Whether labels that the run of a checkpoint told have the same classes in the data set.  Files of older
@@ -335,6 +337,7 @@ int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d);
 
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
+enum { LABELS_TEXT = CONF_LABELS_MAX * 80 }; // a name has less than 64 bytes
 void labels_text(char *text, size_t size, const config_t *conf);
 
 #endif

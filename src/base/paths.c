@@ -1,5 +1,9 @@
 // Two names of one file: links, "./", another way through the folders.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "dagan/base.h"
 
@@ -7,6 +11,16 @@ bool is_same_file(const char *a, const char *b)
 {
     struct stat x, y;
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int output_opens(const char *path)
+{
+    if (!path) return 0;
+    bool is_new = access(path, F_OK) != 0;
+    int fd = open(path, O_WRONLY | O_CREAT, 0666);
+    if (fd < 0 || close(fd)) return fail("%s: cannot be created: %s", path, strerror(errno));
+    if (is_new) unlink(path);
+    return 0;
 }
 
 int output_spares(const char *option, const char *output, const char *const input[], int n)

@@ -88,10 +88,12 @@ static int take_data(gathered_t *g, const char *file)
 static int check_outputs(const gathered_t *g, const evaluate_t *what)
 {
     const char *const input[] = { g->path, g->judge_path, where(g, 0)->file, where(g, 1)->file };
-    if (what->output && what->arrays && strcmp(what->output, what->arrays) == 0)
+    bool is_first = g->comm->rank == 0, has_both = what->output && what->arrays;
+    if (has_both && (strcmp(what->output, what->arrays) == 0 || is_same_file(what->output, what->arrays)))
         return fail("--arrays: found %s, which --output names, wanted another file", what->arrays);
     return output_spares("--output", what->output, input, 4) ||
-           output_spares("--arrays", what->arrays, input, 4);
+           output_spares("--arrays", what->arrays, input, 4) ||
+           (is_first && (output_opens(what->output) || output_opens(what->arrays)));
 }
 
 static int open_all(gathered_t *g, const evaluate_t *what)
@@ -213,7 +215,7 @@ static int write_verdict(const array_file_t *f, const gathered_t *g, const char 
     mine = array_share(&t, g->comm);
     snprintf(name, sizeof name, "/%s/probabilities", of);
     bad |= array_write(f, name, &t, mine, v->p + mine.first * (size_t)g->judge.n_answers);
-    char labels[MISSING_TEXT] = "";
+    char labels[LABELS_TEXT] = "";
     for (int k = 0, at = 0; k < g->judge.n_labels && at < (int)sizeof labels; k++)
         at += snprintf(labels + at, sizeof labels - (size_t)at, "%s%s: %d", k ? ", " : "",
                        g->judge_conf.labels[k].name, g->judge.first[k + 1] - g->judge.first[k]);
@@ -243,7 +245,7 @@ static int write_rows(const array_file_t *f, const gathered_t *g)
         share_t mine = share_of((size_t)g->n_told, g->comm->rank, g->comm->size);
         snprintf(name, sizeof name, "/%s_test/told", d ? "target" : "source");
         bad |= array_write(f, name, &t, mine, g->told[d] + mine.first * g->test[d].n);
-        char labels[CONF_TEXT_MAX];
+        char labels[LABELS_TEXT];
         labels_text(labels, sizeof labels, &g->conf);
         bad |= array_put_text(f, name, "labels", labels);
     }

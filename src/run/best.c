@@ -59,8 +59,8 @@ int best_open(best_t **best, trainer_t *tr)
         bad = fail("%s: data.size is %d, wanted %d", conf->checkpoint.classifier, b->conf.data.size,
                    conf->data.size);
     if (comm_agree(c, bad, error_text())) return -1;
-    b->conf.n_labels = 0; // features alone
     b->model.conf = &b->conf;
+    if (checkpoint_heads(c, conf->checkpoint.classifier, "cls", &b->model)) return -1;
     if (judge_load(&b->judge, &b->model, c, conf->checkpoint.classifier)) return -1;
     b->n = (size_t)conf->data.validation;
     b->mine = share_of(b->n, c->rank, c->size);

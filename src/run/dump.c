@@ -211,10 +211,7 @@ int dump_check(const trainer_t *tr, const char *path, const char *resume)
                                   conf->checkpoint.classifier,
                                   conf->loss.classifier };
     int bad = output_spares("--dump-step", path, input, 6);
-    if (!bad && tr->comm->rank == 0) {
-        int fd = open(path, O_WRONLY | O_CREAT, 0666);
-        bad = fd < 0 || close(fd) ? fail("%s: cannot be created: %s", path, strerror(errno)) : 0;
-    }
+    if (!bad && tr->comm->rank == 0) bad = output_opens(path);
     return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
 }
 

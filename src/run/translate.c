@@ -11,7 +11,10 @@
 #include "dagan/run.h"
 #include "draw.h"
 
-enum { SCALE = 4 }; // of the pictures that show regions
+enum {
+    SCALE = 4,     // of the pictures that show regions
+    TOGETHER = 64, // images of a rank after which all hear of a bad one
+};
 
 typedef struct {
     const comm_t *comm;
@@ -91,13 +94,16 @@ static void note_labels(job_t *j, size_t i)
 
 static int compute(job_t *j)
 {
-    size_t numbers = 2 * (size_t)translator_regions(&j->f);
+    size_t numbers = 2 * (size_t)translator_regions(&j->f), ranks = (size_t)j->comm->size,
+           most = (j->n + ranks - 1) / ranks;
     int bad = 0;
     j->told = alloc(j->mine.count * (size_t)j->conf.n_labels + 1, sizeof *j->told);
     j->in = alloc(j->mine.count + 1, j->bytes);
     j->out = alloc(j->mine.count + 1, j->bytes);
     j->centres = alloc(j->mine.count + 1, numbers * sizeof(float));
-    for (size_t i = 0; i < j->mine.count && !bad; i++) {
+    for (size_t i = 0; i < most; i++) {
+        if (i % TOGETHER == 0 && comm_any(j->comm, bad)) break;
+        if (i >= j->mine.count || bad) continue;
         bad = read_image(j, j->mine.first + i, j->in + i * j->bytes);
         pixels_to_float(j->f.x->x, j->in + i * j->bytes, j->bytes);
         tape_forward(&j->f.tape, 0, j->f.tape.n);
@@ -131,7 +137,7 @@ static int write_hdf5(const job_t *j)
     array_t images = array_of(H5T_NATIVE_UINT8, 4, (int[]){ n, size, size, 3 });
     array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ n, regions, 2 });
     images.block_rows = centres.block_rows = 1; // ranks hold any number of rows
-    char labels[CONF_TEXT_MAX];
+    char labels[LABELS_TEXT];
     labels_text(labels, sizeof labels, &j->conf);
     if (comm_agree(j->comm, array_create(&f, j->comm, j->what->output), error_text())) return -1;
     int bad = array_write(&f, "/inputs", &images, j->mine, j->in) |
@@ -198,13 +204,19 @@ static int check_names(const job_t *j)
     return bad;
 }
 
+// Before anything is computed.
+static int open_output(const job_t *j, bool is_hdf5)
+{
+    const char *path = j->what->output;
+    if (is_hdf5) return output_opens(path);
+    if (check_names(j)) return -1;
+    return mkdir(path, 0777) && errno != EEXIST ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
 static int write_pictures(const job_t *j)
 {
     char path[3 * CONF_TEXT_MAX], name[CONF_TEXT_MAX];
     int size = j->conf.data.size, regions = translator_regions(&j->f), bad = 0;
-    if (j->comm->rank == 0 && mkdir(j->what->output, 0777) && errno != EEXIST)
-        bad = fail("%s: %s", j->what->output, strerror(errno));
-    if (comm_agree(j->comm, bad, error_text())) return -1;
     for (size_t i = 0; i < j->mine.count && !bad; i++) {
         picture_t out = { size, size, j->out + i * j->bytes }, shown;
         name_of(j, j->mine.first + i, name, sizeof name);
@@ -244,7 +256,7 @@ int translate(const comm_t *c, const translate_t *what)
     if (!bad) j->ranks.timeout = j->conf.comm.timeout;
     if (!bad) bad = comm_agree(c, kind_translates(&j->conf, what->checkpoint), error_text());
     j->model.conf = &j->conf;
-    if (!bad) bad = checkpoint_heads(c, what->checkpoint, &j->model);
+    if (!bad) bad = checkpoint_heads(c, what->checkpoint, "dae", &j->model);
     if (!bad) {
         translator_build(&j->f, &j->model, 1);
         params_alloc(&j->model.f, 0, 0);
@@ -254,7 +266,7 @@ int translate(const comm_t *c, const translate_t *what)
         j->mine = share_of(j->n, c->rank, c->size);
     }
     bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");
-    if (!bad && !is_hdf5) bad = comm_agree(c, c->rank == 0 && check_names(j), error_text());
+    if (!bad) bad = comm_agree(c, c->rank == 0 && open_output(j, is_hdf5), error_text());
     if (!bad) bad = compute(j) || (is_hdf5 ? write_hdf5(j) : write_pictures(j));
     if (!bad && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
     close_job(j);

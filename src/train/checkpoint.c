@@ -119,7 +119,7 @@ static void pass_state(pass_t *p, trainer_t *tr)
     array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
     pass_copies(p, "/state/counters", &t, x);
     if (p->save || p->bad) return;
-    for (int i = 0; i < N && !p->bad; i++) { // each step may be skipped twice, by F and by D
+    for (int i = 0; i < N && !p->bad; i++) { // older programs counted a step that F and D skipped twice
         int64_t most = i == STEP ? STEPS_MAX : 2 * x[STEP];
         if (x[i] < 0 || x[i] > most)
             p->bad = fail("%s: /state/counters: number %d is %lld, wanted 0 to %lld", p->file.path, i,
@@ -261,7 +261,7 @@ static int put_attributes(const array_file_t *f, const void *trainer)
     const trainer_t *tr = trainer;
     const config_t *conf = tr->conf;
     static const char *const domain[] = { "/attention/source", "/attention/target" };
-    char *yaml = config_yaml(conf), regions[CONF_TEXT_MAX];
+    char *yaml = config_yaml(conf), regions[LABELS_TEXT];
     labels_text(regions, sizeof regions, conf);
     int bad = array_put_text(f, "/", "format", FORMAT) | array_put_long(f, "/", "version", VERSION) |
               array_put_long(f, "/", "step", tr->step) | array_put_long(f, "/", "steps", tr->plan.steps) |
@@ -387,14 +387,18 @@ int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d)
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
-int checkpoint_heads(const comm_t *c, const char *path, model_t *m)
+int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t *m)
 {
     array_file_t f;
     int bad = array_open(&f, c, path);
+    if (comm_agree(c, bad, error_text())) {
+        array_close(&f);
+        return -1;
+    }
     for (int i = 0; i < m->conf->n_labels && !bad; i++) {
         char view[VIEW_NAME_MAX], name[2 * VIEW_NAME_MAX];
         array_t weight;
-        snprintf(view, sizeof view, "dae.head.%s.weight", m->conf->labels[i].name);
+        snprintf(view, sizeof view, "%s.head.%s.weight", net, m->conf->labels[i].name);
         path_of(name, "/ema", view, "");
         if (!array_exists(&f, name)) continue;
         bad = array_shape(&f, name, &weight);
