@@ -218,6 +218,7 @@ TEST(too_many_skipped_steps_end_the_run)
     expect_status(run_with(&f), EXIT_RUN_FAILED);
     expect_said("the step is skipped, 1 in a row of at most 2\n");
     expect_said("the step is skipped, 2 in a row of at most 2\n");
+    expect_said("step 4: "); // F and D of steps 2 and 3 were skipped, which are two steps
     expect_said("the run ends\n");
 }
 

@@ -179,7 +179,7 @@ int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
     char path[PATH_TEXT], tmp[PATH_TEXT];
     struct stat file;
     double began = now();
-    bool is_last = s->step == tr->step && (tr->stop || tr->step >= tr->plan.steps);
+    bool is_last = s->is_latest && s->step == tr->step && (tr->stop || tr->step >= tr->plan.steps);
     bool goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE && !is_last,
          is_first = tr->comm->rank == 0;
     const char *before = goes_on ? "training goes on without a checkpoint: " : "";

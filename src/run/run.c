@@ -101,7 +101,9 @@ static int roll_back(run_t *run)
     bool found = false;
     if (end_checkpoint(run)) return -1;
     trainer_drop(tr);
-    if (checkpoint_resume(tr, tr->conf->run.dir, NULL, &found) || !found) return -1;
+    if (checkpoint_resume(tr, tr->conf->run.dir, NULL, &found)) return -1;
+    int bad = found ? 0 : fail("%s: holds no checkpoint to go back to", tr->conf->run.dir);
+    if (comm_agree(tr->comm, bad, error_text())) return -1;
     tr->rollbacks = rollbacks;
     trainer_reseed(tr);
     if (best_figure < tr->best_figure) { // best.h5 stays, of a step that this history may not come to

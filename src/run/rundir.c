@@ -285,8 +285,8 @@ void rundir_bar(rundir_t *r, const trainer_t *tr, double eta)
     for (int i = 0; losses[i]; i++) {
         char loss[48];
         int n = snprintf(loss, sizeof loss, "  %s %.2f", losses[i]->name, tr->loss[i]);
-        if (!kind_has_loss(tr->conf, losses[i]) || !is_running(tr, losses[i]->name) || at + n >= width)
-            continue;
+        bool fits = n < (int)sizeof loss && at + n < width;
+        if (!kind_has_loss(tr->conf, losses[i]) || !is_running(tr, losses[i]->name) || !fits) continue;
         memcpy(line + at, loss, (size_t)n + 1);
         at += n;
     }

@@ -46,7 +46,7 @@ typedef struct {
 void profile_start(const comm_t *c, profile_t *p);
 int profile_write(const comm_t *c, const profile_t *p, const char *dir);
 
-// "node01 x 16, node02 x 16; PROCESSOR, 64 cores": where the ranks are.  Collective.
+// "node01 x 16, node02 x 16; PROCESSOR, 64 cores": where the ranks are.
 void machine_text(char *text, size_t size, const comm_t *c);
 
 // 3725 -> "1h02m"; writes into text[TIME_TEXT].

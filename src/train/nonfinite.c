@@ -78,12 +78,14 @@ int nonfinite_meet(trainer_t *tr, objective_t *o, side_t *s)
 {
     const config_t *conf = tr->conf;
     bool is_d = s == &tr->d_side;
+    long step = is_d ? tr->d_step : tr->step;
     char cause[CAUSE_TEXT], then[128];
     int most = conf->train.nonfinite_max;
     long in_a_row = tr->rollbacks - tr->rollbacks_kept;
     double leaves = find_cause(tr, o, s, cause);
     comm_sum(tr->comm, &leaves, 1);
-    tr->skipped++;
+    if (!tr->skipped || step != tr->skipped_last) tr->skipped++; // F and D of one step count once
+    tr->skipped_last = step;
     bool skips = conf->train.nonfinite == NONFINITE_SKIP && tr->skipped <= most;
     tr->wants_rollback = conf->train.nonfinite == NONFINITE_ROLLBACK && in_a_row < most;
     if (skips)
@@ -98,8 +100,7 @@ int nonfinite_meet(trainer_t *tr, objective_t *o, side_t *s)
                  "the sum of all gradients of %s is not finite, those of no leaf are so when run again",
                  is_d ? "D" : "F");
     if (cause[0])
-        fail("step %ld: %s (%.0f of %d leaves); %s", (is_d ? tr->d_step : tr->step) + 1, cause, leaves,
-             tr->plan.leaves, then);
+        fail("step %ld: %s (%.0f of %d leaves); %s", step + 1, cause, leaves, tr->plan.leaves, then);
     else
         fail("%s", ""); // it is another rank's to tell
     comm_agree(tr->comm, true, error_text());
