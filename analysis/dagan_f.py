@@ -2,8 +2,9 @@
 
     from dagan_f import load
     f = load("exported")          # the folder with f.pt and f.json
-    y, centres = f(x)             # x, y (n, 3, size, size) in [-1, 1]; centres (n, N', 2): x, y in pixels
+    y, centres = f(x)             # x (n, 3, size, size) in [-1, 1], y alike; centres (n, N', 2): x, y in pixels
 
+Where model.range is above 1, y may leave [-1, 1]: y.clamp(-1, 1) before it becomes bytes, as `translate` does.
 Parameters have the names of the checkpoint: "dae.enc.c0.weight" is /ema/dae/enc/c0/weight.  Pixel 0 is centred at 0.0.
 """
 import json

@@ -9,8 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
+try:
+    import h5py
+    import numpy as np
+except ModuleNotFoundError as e:
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {sys.executable} has no {e.name}; Debian's python3-{e.name} is for /usr/bin/python3")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/run/draw.c).
@@ -210,9 +213,10 @@ def read_metrics(path):
 
 
 def computed(name, y):
-    """Losses stand at 0 while their step has not begun (label_warmup): these rows say nothing."""
-    begin = np.argmax(y != 0) if name.startswith(("loss_", "norm_")) and np.any(y != 0) else 0
-    return np.arange(len(y)) >= begin
+    """Losses stand at 0 while their step has not begun (label_warmup): these rows say nothing, and may be all."""
+    if not name.startswith(("loss_", "norm_")):
+        return np.full(len(y), True)
+    return np.cumsum(y != 0) > 0
 
 
 def smoothed(y, n):

@@ -60,7 +60,8 @@ def print_table(runs, columns):
     width = max(map(len, columns)) + 2
     print("last row".ljust(width) + "".join(f"{name:>18}" for name in runs))
     for column in ["step", *columns]:
-        cells = (f"{m[column][-1]:.5g}" if column in m else "-" for m in runs.values())
+        there = lambda m: column in m and computed(column, m[column])[-1]
+        cells = (f"{m[column][-1]:.5g}" if there(m) else "-" for m in runs.values())
         print(column.ljust(width) + "".join(f"{cell:>18}" for cell in cells))
 
 

@@ -109,8 +109,8 @@ def samples(run, most):
     step_of = lambda file: int(file.stem[5:])
     # Those of later steps are from before the run went back to an older checkpoint.
     files = [f for f in sorted((run.folder / "samples").glob("step-*.png")) if step_of(f) <= run.step]
-    if not files:
-        return note("This run wrote no samples (samples.every).")
+    if not files or most < 1:
+        return note("No samples: this run wrote none, or none are wanted.")
     shown = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).astype(int))]
     steps, last = [step_of(f) for f in shown], len(shown) - 1
     images = "".join(
@@ -204,8 +204,9 @@ def overview(run, shown):
         ("time in training", duration(max(m["seconds"][-1], attrs["seconds"])), ""),
         ("pairs per second", number(round(m["pairs_per_s"][-1], 1)), f"{attrs['ranks']} ranks"),
     ]
-    if "label_accuracy" in m:
-        cells.append(("labels told rightly", f"{m['label_accuracy'][-20:].mean():.0%}", "in training"))
+    told = m.get("label_accuracy", np.array([]))[-20:]
+    if np.isfinite(told).any():  # NaN where no image of the batch had a known label
+        cells.append(("labels told rightly", f"{np.nanmean(told):.0%}", "in training"))
     for domain, images in shown.items():
         found = {part: np.median(d) for part, (_, _, d, _) in images.errors().items() if len(d)}
         if found:

@@ -20,7 +20,9 @@ export function drawBar() {
   const step = el("b", { textContent: frame ? frameTitle(frame) : "" });
   $("at").replaceChildren(step, frame ? ` · ${state.frame + 1} of ${set.frames.length}` : "");
   for (const name of ["regions", "parts", "mask"]) $(name).ariaPressed = String(state.view[name]);
-  $("mask").disabled = frame?.sharpness === null; // k is not known
+  $("regions").disabled = !frame?.regions;
+  $("parts").disabled = !frame || !boundParts(set, frame).length;
+  $("mask").disabled = !frame?.regions || frame.sharpness === null; // null: k is not known
   $("size").value = state.size;
 }
 
