@@ -23,6 +23,7 @@ expect every_link_of_the_page_on_sites_leads_to_a_file links_exist jobs/README.m
 # What "Looking at a run" shows, on a run of the faces job that is shorter, and so has learned other numbers.
 scratch
 export MPLCONFIGDIR=$T
+"$PYTHON" -c 'import matplotlib.font_manager' 2>/dev/null # on a slow machine its first start says something
 mkdir "$T/runs"
 ln -s "$PWD/data" "$PWD/analysis" "$T"
 ln -s "$(realpath "$DAGAN")" "$T/dagan_mpi"
