@@ -3,12 +3,9 @@
 //
 // The step is recomputed leaf by leaf with all wires kept; the update itself is the trainer's own.
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dagan/array.h"
 #include "dump.h"
