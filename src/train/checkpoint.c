@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dagan/array.h"
-#include "dagan/train.h"
+#include "checkpoint.h"
 
 enum { VERSION = 2 }; // of what its configuration and its weights mean
 // Whatever a file says: the run behind it ends before train.pairs' largest value.
@@ -50,8 +49,7 @@ static void read_view(pass_t *p, const char *name, const array_t *t, const view_
     free(copy);
 }
 
-// "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight + suffix.
-static void path_of(char path[2 * VIEW_NAME_MAX], const char *prefix, const char *view, const char *suffix)
+void checkpoint_path(char path[2 * VIEW_NAME_MAX], const char *prefix, const char *view, const char *suffix)
 {
     snprintf(path, 2 * VIEW_NAME_MAX, "%s/%s%s", prefix, view, suffix);
     for (char *c = path + strlen(prefix); *c; c++)
@@ -64,7 +62,7 @@ static void pass_view(pass_t *p, const char *prefix, const char *suffix, const v
     char name[2 * VIEW_NAME_MAX];
     array_t t = array_of(H5T_NATIVE_FLOAT, v->rank, v->shape);
     share_t rows = array_share(&t, p->comm);
-    path_of(name, prefix, v->name, suffix);
+    checkpoint_path(name, prefix, v->name, suffix);
     if (p->save)
         view_to_file(v, save_add(p->save, name, &t, rows), array, (int)rows.first, (int)rows.count);
     else
@@ -208,54 +206,6 @@ static void pass_all(pass_t *p, trainer_t *tr)
 
 // ---- attributes ------------------------------------------------------------------------------------
 
-void labels_text(char *text, size_t size, const config_t *conf)
-{
-    size_t at = 0;
-    text[0] = 0;
-    for (int i = 0; i < conf->n_labels && at < size; i++)
-        at += (size_t)snprintf(text + at, size - at, conf->labels[i].region < 0 ? "%s%s: all" : "%s%s: %d",
-                               i ? ", " : "", conf->labels[i].name, conf->labels[i].region);
-}
-
-// "eyes: 5 0123456789abcdef, mouth: ...": how many classes each label has, and the hash of their names in
-// order.
-static void class_text(char *text, size_t size, const dataset_t *d, int label)
-{
-    snprintf(text, size, "%s: %d %016llx", d->label[label].name, d->n_classes[label],
-             (unsigned long long)d->classes_hash[label]);
-}
-
-static int put_classes(const array_file_t *f, const dataset_t *d)
-{
-    char *text = alloc((size_t)d->n_labels + 1, CONF_TEXT_MAX);
-    for (int i = 0; i < d->n_labels; i++) {
-        if (i) strcat(text, ", ");
-        class_text(text + strlen(text), CONF_TEXT_MAX - 2, d, i);
-    }
-    int bad = array_put_text(f, "/", "classes", text);
-    free(text);
-    return bad;
-}
-
-static int check_classes(const array_file_t *f, const dataset_t *d)
-{
-    char *text = NULL, mine[CONF_TEXT_MAX];
-    int bad = 0;
-    if (array_get_text(f, "/", "classes", &text)) return 0;
-    for (int i = 0; i < d->n_labels && !bad; i++) {
-        class_text(mine, sizeof mine, d, i);
-        size_t name = strlen(d->label[i].name) + 1; // with the colon
-        char *at = text;
-        while (at && strncmp(at, mine, name))
-            if ((at = strstr(at, ", "))) at += 2;
-        if (at && strncmp(at, mine, strlen(mine)))
-            bad = fail("%s: label %s had other classes, or in another order, than in %s", f->path,
-                       d->label[i].name, d->name);
-    }
-    free(text);
-    return bad;
-}
-
 static int put_attributes(const array_file_t *f, const void *trainer)
 {
     const trainer_t *tr = trainer;
@@ -270,7 +220,7 @@ static int put_attributes(const array_file_t *f, const void *trainer)
                              tr->step * tr->plan.batch / (long)(tr->source.n - tr->source.held_out)) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
-              array_put_text(f, "/", "kernels", kernel_text()) | put_classes(f, &tr->source) |
+              array_put_text(f, "/", "kernels", kernel_text()) | checkpoint_put_classes(f, &tr->source) |
               array_put_long(f, "/", "ranks", tr->comm->size) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2 && tr->seen_s.regions; d++)
@@ -327,7 +277,7 @@ int checkpoint_load(trainer_t *tr, const char *path)
         return p.bad;
     }
     p.bad = check_format(&p.file);
-    if (!p.bad) p.bad = check_classes(&p.file, &tr->source);
+    if (!p.bad) p.bad = checkpoint_check_classes(&p.file, &tr->source);
     if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
     if (!p.bad) note_kernels(tr, &p.file);
@@ -376,39 +326,6 @@ int checkpoint_batch(const comm_t *c, const char *path, begun_t *begun)
         *begun = (begun_t){ (int)batch, batch > conf->train.batch };
     free(conf);
     return bad;
-}
-
-int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d)
-{
-    array_file_t f;
-    int bad = array_open(&f, c, path);
-    if (!comm_any(c, bad)) bad = check_classes(&f, d);
-    bad |= array_close(&f);
-    return comm_agree(c, bad, error_text()) ? -1 : 0;
-}
-
-int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t *m)
-{
-    array_file_t f;
-    int bad = array_open(&f, c, path);
-    if (comm_agree(c, bad, error_text())) {
-        array_close(&f);
-        return -1;
-    }
-    for (int i = 0; i < m->conf->n_labels && !bad; i++) {
-        char view[VIEW_NAME_MAX], name[2 * VIEW_NAME_MAX];
-        array_t weight;
-        snprintf(view, sizeof view, "%s.head.%s.weight", net, m->conf->labels[i].name);
-        path_of(name, "/ema", view, "");
-        if (!array_exists(&f, name)) continue;
-        bad = array_shape(&f, name, &weight);
-        if (!bad && weight.dim[0] > INT16_MAX)
-            bad = fail("%s: %s tells %llu classes, wanted at most %d", path, name,
-                       (unsigned long long)weight.dim[0], INT16_MAX);
-        if (!bad) m->n_classes[i] = (int)weight.dim[0];
-    }
-    bad |= array_close(&f);
-    return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step)
