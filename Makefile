@@ -66,7 +66,7 @@ help:
 	@echo 'make test-viewer   the viewer and a report in headless Chromium, on a small run'
 	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
-	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers'
+	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers (TESTS="...", SHORT=1)'
 	@echo 'make fuzz          libFuzzer on every input (TARGETS="config csv ...", FUZZ_SECONDS=600 for each, SHORT=1)'
 	@echo 'make memcheck      one rank of the smoke job under valgrind'
 	@echo 'make lint          cppcheck, check-layers and check-format'
@@ -211,7 +211,7 @@ test-viewer: viewer
 test-torch:
 	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(TORCH_PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)
-	@tests/run torch
+	@tests/run torch_export torch_step
 
 # What Open MPI leaks by design stands in tests/lsan.supp.  The library of faults that some tests preload comes before ASan.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -221,7 +221,7 @@ asan:
 	@$(CC) -O1 -Werror -c -o build/asan/no_dlclose.o tests/no_dlclose.c
 	@$(MAKE) $(BUILD) B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -g $(SANITIZE)' \
 	    LDFLAGS='-rdynamic build/asan/no_dlclose.o' all tests
-	@DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	@SHORT=$(SHORT) DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
 	    CHECK_TIMEOUT=1800 tests/run $(TESTS)
 

@@ -81,6 +81,13 @@ static bool is_right(case_t *e, float *x, double analytic, double largest)
     return false;
 }
 
+// The address sanitizer, with which a product takes ten times as long, looks at memory, not at numbers.
+#ifdef __SANITIZE_ADDRESS__
+enum { EVERY = 11 };
+#else
+enum { EVERY = 1 };
+#endif
+
 static void check(const char *name, int which, case_t *e)
 {
     backward(e);
@@ -91,7 +98,7 @@ static void check(const char *name, int which, case_t *e)
         float *analytic = alloc(n, sizeof(float)), largest = 1e-3f;
         memcpy(analytic, v->g, n * sizeof(float));
         for (size_t i = 0; i < n; i++) largest = fmaxf(largest, fabsf(analytic[i]));
-        for (size_t i = 0; i < n; i++) wrong += !is_right(e, &v->x[i], analytic[i], largest);
+        for (size_t i = 0; i < n; i += EVERY) wrong += !is_right(e, &v->x[i], analytic[i], largest);
         free(analytic);
         if (wrong)
             fail_msg("%s, example %d, input %d: %zu of %zu gradients are wrong", name, which, k, wrong, n);
