@@ -281,6 +281,33 @@ TEST(each_step_moves_its_own_networks_only)
     }
 }
 
+// A checkpoint takes them when a leaf is done; memory of what nobody wants any more is used again on the way
+// back.
+TEST(centres_outlive_the_sweep_back)
+{
+    static const char settled[] =
+        "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
+        "model: {width: 4}\n"
+        "attention: {regions: 4, half: 5, settle: 1 2 0 0, jitter: 0.5, mode: crop}\n"
+        "labels: {eyes: 0, mouth: 1, skin: 1, glasses: 2, hair: 3, hair_color: 3}\n"
+        "loss: {weights: {label: 1}}\n"
+        "train: {steps: 1}\n";
+    static const int steps[] = { STEP_LABEL, STEP_G };
+    for (int i = 0; i < 2; i++) {
+        case_t e;
+        open_case(&e, settled, steps[i]);
+        var_t centres = e.o.wires.z.centres;
+        float before[2 * PAIRS * 4 * 2];
+        assert_int_equal(numel(centres->dim), sizeof before / sizeof *before);
+        fill(&e, 1);
+        run(&e);
+        memcpy(before, centres->x, sizeof before);
+        tape_backward_until(&e.o.tape, 0);
+        assert_memory_equal(centres->x, before, sizeof before);
+        close_case(&e);
+    }
+}
+
 TEST(lecam_holds_each_side_near_the_average_of_the_other)
 {
     tape_t t = { 0 };

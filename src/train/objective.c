@@ -43,7 +43,8 @@ static var_t jitter_of(const objective_t *o, int first)
 static void build_dae(objective_t *o, wires_t *w, const model_t *m)
 {
     const config_t *conf = w->conf;
-    w->z = dae(&w->dae, o->x, o->jitter); // Eqs. 1 to 4
+    w->z = dae(&w->dae, o->x, o->jitter);                       // Eqs. 1 to 4
+    if (w->z.centres) tape_name(w->z.centres, "centres", true); // checkpoints hold them
     if (conf->loss.weights.label > 0 && conf->n_labels) tell_labels(&w->dae, &w->z, m, 0, w->logits);
 }
 
