@@ -58,7 +58,7 @@ help:
 	@echo 'make               build $(PROG)'
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10 --set train.label_warmup=2", NP=ranks)'
-	@echo 'make test          install what is missing, build, run every test (TESTS="test_gradients ...", JOBS=2 at a time)'
+	@echo 'make test          install what is missing, build, run every test but those below (TESTS="test_gradients ...", JOBS=2 at a time)'
 	@echo 'make drill         kills, stops, damaged files, full disks (PARTS="kill corrupt disk signals", SHORT=1, SEED=2)'
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'

@@ -37,6 +37,10 @@ cp -r "$T/one" "$T/back"
 train 1 "$T/back" "${BEST[@]}" --set train.steps=2 --resume "$T/back/ckpt-00000001.h5"
 expect "a best.h5 of later steps than --resume's file goes aside" \
     "$PYTHON" -c "import h5py, sys; sys.exit(int(h5py.File(sys.argv[1]).attrs['step']) < 2)" "$T/back/best.h5.aside"
+small_classifier 2 "$T/other" --set run.seed=2
+cp -r "$T/one" "$T/judged"
+train 1 "$T/judged" "${BEST[@]}" --set train.steps=5 --set checkpoint.classifier="$T/other/latest.h5"
+expect "by another classifier the first is the best" says "$T/judged/log.txt" "best .* at step 5: best.h5$"
 train 1 "$T/last" "${BEST[@]}" --set checkpoint.keep=1
 MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/last" --no-translate >"$T/out" 2>"$T/err"
 expect "a report names best.h5" says "$T/last/report.html" "best.h5, step [0-9]+, kid [-0-9.e]+"
@@ -48,6 +52,7 @@ gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
 FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
     train 2 "$T/lost" "${BEST[@]}" --set train.steps=2 --set checkpoint.every=2 --set checkpoint.on_error=continue
 expect "a best.h5 that cannot be written is told" says "$T/lost.err" "training goes on without a checkpoint: .*/best.h5.tmp"
+expect "in log.txt too" says "$T/lost/log.txt" "^dagan_mpi: training goes on without a checkpoint: .*/best.h5.tmp"
 expect "and is none" says "$T/lost/log.txt" "^validation KID [^,]+, none kept$"
 expect "so the next one is, whatever its figure" says "$T/lost/log.txt" "at step 2: best.h5$"
 FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \

@@ -51,6 +51,10 @@ ranks 2 "$DAGAN" "$T/config.yaml" >"$T/out" 2>&1   # nothing is left to do: it w
 expect "config.yaml is a configuration" status_is 0 $?
 expect "config.yaml reads back as what it was" cmp "$T/config.yaml" "$T/run/config.yaml"
 
+"$DAGAN" "${SMALL[@]}" --set run.dir="$T/piped" --set log.every=1 | head -1 >/dev/null
+expect "whoever reads stdout may go before the run ends" status_is 0 "${PIPESTATUS[0]}"
+expect "log.txt has the end" says "$T/piped/log.txt" "^done: "
+
 # ---- commands that only tell -----------------------------------------------------------------------
 none="$T/none"
 ranks 2 "$DAGAN" check "${SMALL[@]}" --set run.dir="$none" >"$T/check" 2>"$T/err"
@@ -67,9 +71,14 @@ import re, sys
 with_pool, without = (float(re.search(r"^checkpoint +([0-9.]+) MiB", open(path).read(), re.M)[1]) for path in sys.argv[1:])
 assert abs(with_pool - without - 16 * 64 * 64 * 3 * 4 / 2**20) < 0.02, (with_pool, without)
 PY
-ranks 2 "$DAGAN" check "${SMALL[@]}" --set data.source.file="$none.h5" >"$T/check2" 2>>"$T/err"
+ranks 2 "$DAGAN" check "${SMALL[@]}" --set data.source.file="$none.h5" >"$T/check2" 2>/dev/null
 expect "where there is none, check says what it counts" \
     says "$T/check2" "^counted for +every label with 2 classes: .*none.h5: "
+for missing in data.source.file="$none.h5" data.target.group=none data.size=32; do
+    ranks 2 "$DAGAN" check "${SMALL[@]}" --set "$missing" >/dev/null 2>"$T/check.err"
+    expect "data that a run would refuse: status 1, $missing" status_is 1 $?
+    expect "in one line" test "$(grep -c '^dagan_mpi: .*faces.h5\|^dagan_mpi: .*none.h5' "$T/check.err")" -eq 1
+done
 ranks 1 "$DAGAN" graph "${SMALL[@]}" --set run.dir="$none" >"$T/graph" 2>>"$T/err"
 expect "graph" status_is 0 $?
 expect "graph prints shapes" says "$T/graph" "conv .*\(2, 64, 64, 8\)"

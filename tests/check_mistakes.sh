@@ -71,7 +71,7 @@ expect "a data set without a test split is none" test -s "$T/no_test/samples/ste
 rm -rf "$T/run"
 labels=(--set loss.weights.label_d=1)
 for i in {1..20}; do labels+=(--set "labels.what_the_person_of_the_picture_looks_like_$i=all"); done
-ranks 2 "$DAGAN" check "$T/job.yaml" "${labels[@]}" >"$T/out" 2>"$T/err"
+ranks 2 "$DAGAN" graph "$T/job.yaml" "${labels[@]}" >"$T/out" 2>"$T/err"
 expect "many labels of long names are none" status_is 0 $?
 
 # ---- command line ----------------------------------------------------------------------------------
@@ -82,6 +82,7 @@ wrong "option --sett is unknown" "$T/job.yaml" --sett train.steps=2
 wrong "option --set wants a value" "$T/job.yaml" --set
 wrong "found 2 arguments, wanted one configuration file" "$T/job.yaml" "$T/job.yaml"
 wrong "--fresh and --resume exclude each other" "$T/job.yaml" --fresh --resume "$T/x.h5"
+wrong "--fresh and --dump-step exclude each other" "$T/job.yaml" --fresh --dump-step "$T/x.h5"
 wrong "found no =, wanted KEY=VALUE" "$T/job.yaml" --set train.steps
 wrong "found no key, wanted KEY=VALUE" "$T/job.yaml" --set =3
 wrong "found 0 arguments, wanted one configuration file" check

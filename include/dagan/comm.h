@@ -1,5 +1,5 @@
 // comm: ranks, agreement, sums in one fixed tree, and rows fetched from their owners.
-// This layer and the collective HDF5 calls of array/, data/ and run/ are all that communicates.
+// This layer and HDF5's collective calls, behind array/ and data/, are all that communicates.
 #ifndef DAGAN_COMM_H
 #define DAGAN_COMM_H
 
@@ -15,7 +15,8 @@ typedef struct {
     MPI_Comm all;   // a duplicate of MPI_COMM_WORLD whose errors return
     MPI_Comm calls; // for finding out which rank is missing
     int rank, size;
-    host_t *host;   // of each rank, for messages
+    host_t *host;      // of each rank, for messages
+    bool same_kernels; // on all ranks, after comm_agree_kernels
     double timeout; // seconds a rank may wait for another before it gives up, 0: for ever; an hour at first
 } comm_t;
 
@@ -32,18 +33,22 @@ void comm_init(comm_t *c, int *argc, char ***argv);
 // Ends MPI.  Collective.
 void comm_free(comm_t *c);
 
-// True on all ranks if `bad` is true on any; the lowest such rank's `text` is printed once, as
-// "dagan_mpi: text", to stderr by rank 0.  Collective: every rank must come here.
+// True on all ranks if `bad` is true on any; the text of the lowest such rank that has one is printed once,
+// as "dagan_mpi: text", to stderr by rank 0: a rank whose trouble is another's to tell says fail("%s", "").
+// Collective: every rank must come here.
 bool comm_agree(const comm_t *c, bool bad, const char *text);
-// The same with words in front of the text; of several ranks the lowest that has a text is printed.
+// The same with words in front of the text.
 bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text);
+// Rank 0 hands each such line to `hear` too: `before` and `text`, one after the other.  NULL: to nobody.
+// Local.
+void comm_hear(void (*hear)(void *arg, const char *before, const char *text), void *arg);
 
 // True on all ranks if `yes` is true on any; prints nothing.  Collective.
 bool comm_any(const comm_t *c, bool yes);
 
-// Ranks on different processors take the plainest kernels among theirs.  False if BLIS's still differ.
-// Collective.
-bool comm_agree_kernels(const comm_t *c);
+// Ranks on different processors take the plainest kernels among theirs.  c->same_kernels: BLIS's are alike as
+// well. Collective; to be called before tapes are built.
+void comm_agree_kernels(comm_t *c);
 
 // Small in-place collectives over doubles and 64-bit integers.  The order of the sum is MPI's: use
 // them for times and counts, never for what the weights depend on.

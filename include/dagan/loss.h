@@ -31,8 +31,9 @@ typedef struct {
 } wires_t;
 
 typedef struct {
-    const char *name;                       // loss.weights.NAME, /loss/NAME, loss_NAME in metrics.csv
-    int kinds, steps;                       // KIND_* and STEP_* bits
+    const char *name; // loss_NAME in metrics.csv, /loss/NAME of a dump, loss.weights.NAME where it has a key:
+                      // d1, d2 and d1_label come with gan_s, gan_t and label_d
+    int kinds, steps; // KIND_* and STEP_* bits
     double (*weight)(const config_t *conf); // 0: the term is not built
     var_t (*build)(tape_t *t, wires_t *w);
 } loss_t;

@@ -109,7 +109,8 @@ extern const op_t op_conv;
 void conv_kernel_text(char *text, size_t size, const node_t *y);
 double conv_products(const node_t *y); // multiplications of its forward pass, twice
 
-// true: each op's plain reference kernel instead of the fast one.
+// true: convolutions by their plain loops instead of the fast ways; other ops have the instruction set
+// `generic` beside the fast ones, for the same comparison.
 extern bool op_plain;
 
 #endif

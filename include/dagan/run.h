@@ -12,8 +12,9 @@ typedef struct {
     char name[64];  // of the file
     bool is_latest; // one of a row, where latest.h5 will point; not best.h5
     long step, rollbacks;
-    int bad;      // it could not even be begun
-    bool is_kept; // the last one was committed
+    int bad;        // it could not even be begun
+    bool is_kept;   // the last one was committed
+    bool is_needed; // the run ends without it, whatever checkpoint.on_error says
     double began, written, stood,
         took;     // when; seconds until it was on disk, training stood still, all in all
     double bytes; // of the file; rank 0
@@ -38,7 +39,8 @@ int checkpoint_clean(const char *dir);
 // Collective; 0, or -1 after the message was printed.
 int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *found);
 // After checkpoint_resume from `path`: makes what was loaded the newest checkpoint of `dir`, so that a
-// rollback and the next start find it there; files of later steps go aside.  As checkpoint_write.
+// rollback and the next start find it there; files of later steps go aside.  As checkpoint_write, but that it
+// fails whatever checkpoint.on_error says: the next start would go on from another history.
 int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *path);
 // What the run was begun with that checkpoint_resume would take up with the same arguments; {0} where there
 // is none, or none that can be read.  Collective.

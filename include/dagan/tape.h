@@ -92,7 +92,8 @@ typedef struct {
     size_t (*scratch)(const node_t *y); // floats needed during one call, NULL: none
     size_t (*saved)(const node_t *y);   // floats kept from forward to backward, NULL: none
     // What it makes of its weight, in[1], for forward (0) and for the gradient of in[0] (1): how many floats,
-    // and making it.  Nodes of one weight and i[] share it; it is made anew when the weight has changed.
+    // and making it.  Nodes of one weight share what has one size, which must mean one layout; it is made
+    // anew when the weight has changed.
     size_t (*form_size)(const node_t *y, int which);
     void (*make_form)(const node_t *y, int which, float *form);
     double (*flops)(const node_t *y); // of forward, counted as direct computation, NULL: none
@@ -164,6 +165,7 @@ var_t tape_find(const tape_t *t, const char *name); // NULL if no node has the n
 
 // Lays out memory for forward and, if loss is not NULL, backward from it.  After params_alloc.
 void tape_plan(tape_t *t, var_t loss);
+size_t tape_bytes(const tape_t *t); // of the planned memory: arena and prepared weights
 // Runs nodes [from, to).
 void tape_forward(tape_t *t, int from, int to);
 // Starts a backward sweep with gradient `seed` at the loss, then runs it down to node `to` inclusive.

@@ -34,6 +34,8 @@ typedef struct {
     int bucket, node;
 } departure_t;
 
+enum { AUGMENTS = 4 }; // of what D1 and D2 see: two real sets and two fake ones
+
 // One step's tape for a leaf of n pairs: the wires it is made of and the loss terms it ends in.
 typedef struct {
     int step; // STEP_*
@@ -45,7 +47,7 @@ typedef struct {
     int n_terms;
     var_t x; // (2n, H, W, 3): s, then t
     var_t total;
-    var_t augment[4]; // numbers for what D1 and D2 see: of their two real sets and two fake ones; NULL: none
+    var_t augment[AUGMENTS]; // numbers for what D1 and D2 see; NULL: none
     int n_augment;
     var_t jitter;           // of the regions of s and t and, alike, of F(s) and F(t); NULL: none
     departure_t *departure; // one for each bucket, in the order they leave
@@ -265,7 +267,8 @@ struct trainer {
     dataset_t *shown[2];                // of source and target: which of them
     loader_t *loader;
     translator_t translator; // of one image
-    double best_figure;      // of checkpoint.best: the least so far, and its step
+    char best_by[96];        // what checkpoint.best compares, as best_open() says it
+    double best_figure;      // the least so far, and its step
     long best_step;
     objective_t g, d;           // one leaf's tapes
     objective_t label, label_d; // with train.label_warmup, of its steps
@@ -304,10 +307,10 @@ struct trainer {
 // wires stay readable for an observer. Collective; 0, or -1 after the message was printed.
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires);
 void trainer_free(trainer_t *tr);
-// One step.  The caller has set tr->writes.  0, or -1 after fail() where a non-finite run must end.
-// Collective.
+// One step.  The caller has set tr->writes.  0, or -1 after the message was printed where a non-finite run
+// must end or go back.  Collective.
 int trainer_step(trainer_t *tr);
-// Waits for D's reduction and applies it, so that all weights are those after `step` steps.  Collective.
+// Waits for D's reduction and applies it, so that all weights are those after `step` steps.  As trainer_step.
 int trainer_settle(trainer_t *tr);
 // Forgets a step that failed half-way; what it would have changed is to be loaded next.  Collective.
 void trainer_drop(trainer_t *tr);

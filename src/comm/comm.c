@@ -111,6 +111,15 @@ static void allreduce(const comm_t *c, void *x, int n, MPI_Datatype type, MPI_Op
     wait_for(c, &request, what);
 }
 
+static void (*hears)(void *, const char *, const char *);
+static void *hears_arg;
+
+void comm_hear(void (*hear)(void *arg, const char *before, const char *text), void *arg)
+{
+    hears = hear;
+    hears_arg = arg;
+}
+
 bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text)
 {
     bool has_text = text && *text;
@@ -125,7 +134,9 @@ bool comm_tell(const comm_t *c, bool bad, const char *before, const char *text)
     char *line = alloc(length + 1, 1);
     if (c->rank == first && text) memcpy(line, text, length);
     comm_bcast(c, line, length, first);
-    if (c->rank == 0) fprintf(stderr, "dagan_mpi: %s%s\n", before, length ? line : "failed without a reason");
+    const char *said = length ? line : "failed without a reason";
+    if (c->rank == 0) fprintf(stderr, "dagan_mpi: %s%s\n", before, said);
+    if (c->rank == 0 && hears) hears(hears_arg, before, said);
     free(line);
     return true;
 }

@@ -15,15 +15,15 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     const params_t *f = &d->model.f, *dd = &d->model.d;
     double n = (double)(f->n + dd->n), float_bytes = sizeof(float);
     const tape_t *tape[] = { &d->g.tape, &d->label.tape, &d->d.tape, &d->label_d.tape };
-    double tapes = 0;
-    for (int i = 0; i < 4; i++) tapes += (double)(tape[i]->arena_floats + tape[i]->form_floats);
+    size_t tapes = 0;
+    for (int i = 0; i < 4; i++) tapes += tape_bytes(tape[i]);
     int levels = 0;
     for (int l = d->plan.my_leaves; l % 2 == 0; l /= 2) levels++;
     // Of the image pool, for each pair of the step.
     double pool = 2.0 * image_pool_depth(conf, &d->plan) * conf->data.size * conf->data.size * 3;
     bool has_attention = d->g.wires.z.centres != NULL;
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
-    double per_rank = (n * (5 + levels) + n / 2 + tapes + (double)d->model.loss_net.n) * float_bytes +
+    double per_rank = (n * (5 + levels) + n / 2 + (double)d->model.loss_net.n) * float_bytes + (double)tapes +
                       pool * d->plan.my_leaves * conf->train.microbatch * float_bytes +
                       (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.
@@ -46,13 +46,24 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     printf("\nsame bits on 1, 2, 4.. %s%s\n", d->plan.is_invariant ? "yes" : "no",
            d->plan.is_invariant && d->plan.grown ? ", of this batch" : "");
     printf("memory per rank        %.1f MiB, of it %.1f for the tapes, plus the rank's share of the data\n",
-           mib(per_rank), mib(tapes * float_bytes));
+           mib(per_rank), mib((double)tapes));
     printf("work per step          %.2f GFLOP over all ranks, counted as direct convolution\n", flops / 1e9);
     printf("reduced per step       %.2f MiB\n", mib(n * float_bytes));
     printf("checkpoint             %.2f MiB and 8 + %d bytes per image\n",
            mib((3 * n + (double)f->n + pool * d->plan.batch) * float_bytes),
            has_attention ? 8 * conf->attention.regions : 0);
     printf("run directory          %s\n", conf->run.dir);
+}
+
+// What a run would refuse of its data without a look at their rows.
+static int check_data(const comm_t *c, const config_t *conf)
+{
+    const domain_conf_t *domain[] = { &conf->data.source, &conf->data.target };
+    int bad = 0, n_classes[CONF_LABELS_MAX];
+    for (int d = 0; d < 2 && !bad; d++)
+        bad =
+            dataset_classes(n_classes, c, domain[d], "train", conf->data.size, conf->labels, conf->n_labels);
+    return comm_agree(c, bad && c->rank == 0, error_text()) ? -1 : 0;
 }
 
 static int run(const comm_t *c, int argc, char **argv)
@@ -62,6 +73,7 @@ static int run(const comm_t *c, int argc, char **argv)
     dry_t dry;
     bool failed = dry_build(&dry, c, conf) != 0;
     if (!failed && c->rank == 0) print(&dry, conf, c->size);
+    if (!failed) failed = check_data(c, conf) != 0;
     dry_free(&dry);
     free(conf);
     return failed ? EXIT_USER : EXIT_DONE;
@@ -69,5 +81,5 @@ static int run(const comm_t *c, int argc, char **argv)
 
 const command_t command_check = {
     "check", "check CONFIG.yaml [--set KEY=VALUE]...",
-    "validates, prints the plan of the run for this number of ranks, touches nothing", run
+    "validates, prints the plan of the run for this number of ranks, looks at its data, touches nothing", run
 };

@@ -18,6 +18,9 @@ static int run(const comm_t *c, int argc, char **argv)
     int n = options(argc, argv, o, 5, word);
     if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
     if (n >= 0 && how.fresh && how.resume) n = fail("--fresh and --resume exclude each other");
+    if (n >= 0 && how.fresh && how.dump)
+        n = fail(
+            "--fresh and --dump-step exclude each other: a step is of the run as it stands, or of --resume");
     if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
 
     config_t *conf = alloc(1, sizeof *conf);

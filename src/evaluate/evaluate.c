@@ -277,8 +277,9 @@ int evaluate(const comm_t *c, const evaluate_t *what)
         .comm = &g->ranks, .ranks = *c, .path = what->checkpoint, .judge_path = what->classifier
     };
     g->has_judge = what->classifier != NULL;
-    int bad = open_all(g, what);
-    if (!bad) {
+    int status = EXIT_USER;
+    if (open_all(g, what) == 0) {
+        bool bad = false;
         figures_t *f = alloc(1, sizeof *f);
         look(g);
         figures_find(f, g);
@@ -286,10 +287,10 @@ int evaluate(const comm_t *c, const evaluate_t *what)
             figures_table(stdout, f, g);
             if (what->output) bad = figures_json(what->output, f, g);
         }
-        bad = comm_agree(c, bad, error_text());
+        bad = comm_agree(c, bad, error_text()) || (what->arrays && write_arrays(what->arrays, g));
+        status = bad ? EXIT_RUN_FAILED : EXIT_DONE;
         free(f);
     }
-    if (!bad && what->arrays) bad = write_arrays(what->arrays, g);
     free_all(g);
-    return bad ? EXIT_USER : EXIT_DONE;
+    return status;
 }

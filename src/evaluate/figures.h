@@ -8,7 +8,8 @@
 
 enum { DOMAINS = 2, PIXEL_LEVELS = 8, MISSING_TEXT = 1024, NEIGHBOURS = 3 };
 
-// A figure of translations, and the same of as many real target images of the training split: the floor.
+// A figure of translations, and the same of real target images: of as many of the training split, or for the
+// MODE score of the test split.
 typedef struct {
     double value, floor;
 } figure_t;

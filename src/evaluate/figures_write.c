@@ -20,9 +20,10 @@ static void regions_table(FILE *to, const figures_t *f, const gathered_t *g)
     for (int d = 0; d < DOMAINS; d++)
         for (int i = 0; i < f->domain[d].n_parts; i++) {
             const region_figures_t *r = &f->domain[d].part[i].f;
-            fprintf(to, "%-12s %-12s %6d %6zu %9.2f %7.2f %6.1f%% %6.3f\n", domain_name(g, d),
-                    f->domain[d].part[i].name, f->domain[d].part[i].region, r->n, r->median, r->p90,
-                    100 * r->inside, r->iou);
+            fprintf(to, "%-12s %-12s %6d %6zu", domain_name(g, d), f->domain[d].part[i].name,
+                    f->domain[d].part[i].region, r->n);
+            if (r->n) fprintf(to, " %9.2f %7.2f %6.1f%% %6.3f", r->median, r->p90, 100 * r->inside, r->iou);
+            fputc('\n', to);
         }
     for (int d = 0; d < DOMAINS; d++) {
         const domain_figures_t *r = &f->domain[d];

@@ -28,13 +28,13 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
     const config_t *conf = tr->conf;
     char parameters[256], labels[64] = "", when[64] = "when the run began";
     const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
-    size_t floats = 0;
-    for (int i = 0; i < 4; i++) floats += tape[i]->arena_floats;
+    size_t tapes = 0;
+    for (int i = 0; i < 4; i++) tapes += tape_bytes(tape[i]);
     parameters_text(parameters, sizeof parameters, &tr->model);
     rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
     rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
-               (double)floats * 4 / 1048576);
+               (double)tapes / 1048576);
     if (tr->model.loss_net.n)
         rundir_say(
             r, "distances by the features of %s, %016llx", conf->loss.classifier,
@@ -46,7 +46,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
     rundir_say(r, "ranks on %s", machine);
     rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
                omp_get_max_threads() > 1 ? "s" : "", kernel_text());
-    if (!r->same_kernels)
+    if (!tr->comm->same_kernels)
         rundir_say(r, "ranks run on different processors: the bits are this run's own (BLIS_ARCH_TYPE can "
                       "make them alike)");
     if (p->batch == tr->comm->size * conf->train.microbatch)
@@ -101,6 +101,8 @@ void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status
         if (tr->translator.x) {
             rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
             rundir_say(r, "          dagan_mpi evaluate %s/latest.h5 --output %s/evaluation.json", dir, dir);
+            rundir_say(r,
+                       "            (with --classifier FILE.h5 of these labels also KID and what s' keeps)");
             rundir_say(r, "          python3 analysis/report.py %s", dir);
         } else {
             rundir_say(r, "next      dagan_mpi evaluate RUN/latest.h5 --classifier %s/latest.h5", dir);

@@ -5,6 +5,7 @@
 // as `evaluate` does on test images.
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,9 @@ int best_open(best_t **best, trainer_t *tr)
     b->fake = alloc(b->mine.count + 1, numel(tr->translator.x->dim));
     verdict_init(&b->real, &b->judge, c, target, b->mine, b->n);
     free(target);
+    char hash[HASH_TEXT];
+    snprintf(tr->best_by, sizeof tr->best_by, "%s of %zu rows by %s", is_fid ? "fid" : "kid", b->n,
+             judge_name(hash, &b->judge));
     return 0;
 }
 
@@ -111,6 +115,8 @@ int best_consider(best_t *b, saving_t *s, trainer_t *tr, const char *dir, double
     double before = tr->best_figure;
     long step_before = tr->best_step;
     *figure = figure_now(b, tr);
+    comm_bcast(tr->comm, figure, sizeof *figure,
+               0); // the last bits are LAPACK's, which need not be alike on all processors
     *is_best = false;
     // Not finite is never best, and the first figure always is.
     if (!(*figure < tr->best_figure)) return 0;

@@ -77,11 +77,12 @@ static int drop_old(const char *dir, long step, const config_t *conf)
         snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
         snprintf(aside, sizeof aside, "%s.aside", path);
         long of = step_of(names[i]->d_name, ".h5");
-        if (of > step)
-            bad = rename(path, aside);
-        else if (++kept > conf->checkpoint.keep && !(every && of % every == 0))
-            bad = unlink(path);
-        if (bad) fail("%s: %s", path, strerror(errno));
+        bool is_later = of > step, is_old = !is_later && ++kept > conf->checkpoint.keep;
+        // Somebody else may have removed it, and one more than wanted does no harm.
+        if (is_later && rename(path, aside) && errno != ENOENT)
+            bad = fail("%s: %s", path, strerror(errno));
+        else if (is_old && !(every && of % every == 0) && unlink(path) && errno != ENOENT)
+            fprintf(stderr, "dagan_mpi: %s cannot be removed: %s\n", path, strerror(errno));
     }
     free_names(names, n);
     return bad;
@@ -180,7 +181,7 @@ int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
     struct stat file;
     double began = now();
     bool is_last = s->is_latest && s->step == tr->step && (tr->stop || tr->step >= tr->plan.steps);
-    bool goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE && !is_last,
+    bool goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE && !is_last && !s->is_needed,
          is_first = tr->comm->rank == 0;
     const char *before = goes_on ? "training goes on without a checkpoint: " : "";
     if (!s->save) return 0;
@@ -258,7 +259,7 @@ int checkpoint_resume(trainer_t *tr, const char *dir, const char *path, bool *fo
 {
     int bad = 0;
     *found = false;
-    comm_at("the start");
+    comm_at("reading a checkpoint");
     if (path)
         *found = !(bad = comm_agree(tr->comm, checkpoint_load(tr, path), error_text()));
     else
@@ -276,7 +277,7 @@ static int set_best_aside(const trainer_t *tr, const char *dir)
     snprintf(best, sizeof best, "%s/best.h5", dir);
     snprintf(aside, sizeof aside, "%s/best.h5.aside", dir);
     if (access(best, F_OK)) return 0;
-    if (array_open_alone(&f, tr->comm, best) == 0) {
+    if (!hdf5_inspect(tr->comm, best, "/") && array_open_alone(&f, tr->comm, best) == 0) {
         (void)array_get_long(&f, "/", "step", &step);
         (void)array_close(&f); // it was read only
     }
@@ -286,13 +287,17 @@ static int set_best_aside(const trainer_t *tr, const char *dir)
 int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *path)
 {
     char name[NAME_TEXT], own[PATH_TEXT];
-    bool is_first = tr->comm->rank == 0, goes_on = tr->conf->checkpoint.on_error == ON_ERROR_CONTINUE;
+    bool is_first = tr->comm->rank == 0;
     name_of(name, tr->step);
     snprintf(own, sizeof own, "%s/%s", dir, name);
     if (comm_agree(tr->comm, is_first && set_best_aside(tr, dir), error_text())) return -1;
-    if (!comm_any(tr->comm, is_first && is_same_file(path, own))) return checkpoint_write(s, tr, dir);
-    int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf));
-    return comm_tell(tr->comm, bad, goes_on ? "training goes on: " : "", error_text()) && !goes_on ? -1 : 0;
+    if (comm_any(tr->comm, is_first && is_same_file(path, own))) {
+        int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf));
+        return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
+    }
+    if (checkpoint_begin(s, tr, dir, false)) return -1;
+    s->is_needed = true;
+    return checkpoint_end(s, tr, dir);
 }
 
 begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)
@@ -301,7 +306,7 @@ begun_t checkpoint_begun(const comm_t *c, const char *dir, const char *path)
     begun_t begun = none;
     struct dirent **names;
     char file[PATH_TEXT];
-    comm_at("the start");
+    comm_at("reading a checkpoint");
     // Whatever cannot be read is told when it is to be resumed.
     if (path) return comm_any(c, checkpoint_batch(c, path, &begun)) ? none : begun;
     int n = list_on_all(c, dir, &names);

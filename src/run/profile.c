@@ -56,8 +56,10 @@ static void write_events(FILE *f, const record_t *r, size_t n)
 void profile_start(const comm_t *c, profile_t *p)
 {
     comm_barrier(c); // ranks on other machines have other clocks: time counts from here
+    size_t share = PROFILE_EVENTS_ALL / (size_t)c->size;
     p->began = now();
-    trace_start(PROFILE_EVENTS);
+    p->most = share < PROFILE_EVENTS ? share : PROFILE_EVENTS;
+    trace_start(p->most);
 }
 
 int profile_write(const comm_t *c, const profile_t *p, const char *dir)
@@ -65,8 +67,8 @@ int profile_write(const comm_t *c, const profile_t *p, const char *dir)
     char path[CONF_TEXT_MAX + 32];
     size_t n, received;
     const event_t *e = trace_events(&n);
-    if (n == PROFILE_EVENTS && c->rank == 0)
-        printf("the profile holds the first %d events of a rank: the steps until %.1f s\n", PROFILE_EVENTS,
+    if (n == p->most && c->rank == 0)
+        printf("the profile holds the first %zu events of a rank: the steps until %.1f s\n", n,
                e[n - 1].ended - p->began);
     record_t *mine = alloc(n + 1, sizeof *mine);
     int *to = alloc(n + 1, sizeof *to), bad = 0;

@@ -28,6 +28,8 @@ static void catch_signals(void)
     const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
     for (int i = 0; i < 3; i++)
         CHECK(sigaction(signals[i], &a, NULL) == 0, "cannot catch signal %d", signals[i]);
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR,
+          "cannot ignore SIGPIPE"); // of `| tee`, which may end before the run
 }
 
 static bool is_due(long every, long step)
@@ -89,7 +91,7 @@ static int checkpoints(run_t *run, bool is_end)
     if (!is_now) return 0;
     bool by_thread = tr->conf->checkpoint.async && !is_end;
     if (checkpoint_begin(&run->saving, tr, tr->conf->run.dir, by_thread)) return -1;
-    return by_thread ? 0 : end_checkpoint(run);
+    return by_thread && !run->saving.bad ? 0 : end_checkpoint(run); // what is bad has its reason told now
 }
 
 // Goes on from the newest checkpoint, with the images in another order.
@@ -194,13 +196,11 @@ static int open_run(run_t *run, const comm_t *c, const config_t *conf, const tra
 {
     trainer_t *tr = &run->tr;
     begun_t begun = { 0 };
-    bool fresh = how->fresh && !how->dump;
-    if (how->resume || !rundir_is_new(c, conf, fresh))
+    if (how->resume || !rundir_is_new(c, conf, how->fresh))
         begun = checkpoint_begun(c, conf->run.dir, how->resume);
     if (trainer_init(tr, c, conf, begun, how->dump != NULL)) return -1;
     if (best_open(&run->best, tr)) return -1;
-    if (rundir_open(&run->dir, c, conf, fresh)) return -1;
-    run->dir.same_kernels = comm_agree_kernels(c);
+    if (rundir_open(&run->dir, c, conf, how->fresh)) return -1;
     return checkpoint_resume(tr, conf->run.dir, how->resume, found);
 }
 
@@ -256,7 +256,7 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *how)
     catch_signals();
     if (open_run(run, c, conf, how, &found)) goto out;
     if (!how->dump) {
-        if (!begin(run, conf, began, found)) status = train(run, conf, how, found);
+        status = begin(run, conf, began, found) ? EXIT_RUN_FAILED : train(run, conf, how, found);
     } else if (!dump_check(&run->tr, how->dump, how->resume)) {
         status = dump_step(&run->tr, how->dump) ? EXIT_RUN_FAILED : EXIT_DONE;
     }

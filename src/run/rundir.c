@@ -55,9 +55,11 @@ static int lock_folder(rundir_t *r, const char *dir)
     snprintf(path, sizeof path, "%s/lock", dir);
     r->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (r->lock < 0) return fail("run.dir: %s cannot be written: %s", path, strerror(errno));
-    if (fcntl(r->lock, F_SETLK, &whole) == 0) return 0;
-    if (errno == EACCES || errno == EAGAIN) return fail("run.dir: %s is in use by another job", dir);
-    return 0; // a file system without locks: nothing to be had
+    bool is_busy = fcntl(r->lock, F_SETLK, &whole) && (errno == EACCES || errno == EAGAIN);
+    struct stat mine, there; // the folder may have been moved aside between open and lock
+    bool has_moved = fstat(r->lock, &mine) || stat(path, &there) || mine.st_ino != there.st_ino;
+    if (is_busy || has_moved) return fail("run.dir: %s is in use by another job", dir);
+    return 0; // also on a file system without locks: nothing to be had
 }
 
 // A batch job that comes back into the queue has the same command line, and `--fresh` in it must count once:
@@ -115,31 +117,45 @@ bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh)
     return is_new;
 }
 
-int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
-{
-    int bad = 0;
-    *r = (rundir_t){ .dir = conf->run.dir, .lock = -1, .is_terminal = is_watched() };
-    if (c->rank == 0) {
-        // The lock is taken before anything moves: --fresh must not pull the folder from under a running job.
-        bad = fresh && access(conf->run.dir, F_OK) == 0 && lock_folder(r, conf->run.dir);
-        if (r->lock >= 0 && is_begun_by_job(r)) fresh = false;
-        if (r->lock >= 0 && close(r->lock)) bad = fail("run.dir: %s", strerror(errno));
-        r->lock = -1;
-        if (!bad && fresh) bad = move_aside(conf->run.dir);
-        if (!bad) bad = open_files(r, conf->run.dir);
-        if (!bad && fresh) bad = note_job(r);
-    }
-    return comm_agree(c, bad, error_text()) ? -1 : 0;
-}
-
 static void tell_lost(const rundir_t *r, const char *file, bool *lost)
 {
     if (!*lost) fprintf(stderr, "dagan_mpi: %s/%s: %s\n", r->dir, file, strerror(errno));
     *lost = true;
 }
 
+// stderr goes with the terminal.
+static void hear(void *rundir, const char *before, const char *text)
+{
+    rundir_t *r = rundir;
+    fprintf(r->log, "dagan_mpi: %s%s\n", before, text);
+    if (fflush(r->log)) tell_lost(r, "log.txt", &r->log_lost);
+}
+
+int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
+{
+    int bad = 0;
+    *r = (rundir_t){ .dir = conf->run.dir, .lock = -1, .is_terminal = is_watched() };
+    if (c->rank == 0) {
+        // --fresh must not pull the folder from under a running job: it holds the old folder's lock until it
+        // has the new one's.
+        bad = fresh && access(conf->run.dir, F_OK) == 0 && lock_folder(r, conf->run.dir);
+        if (r->lock >= 0 && is_begun_by_job(r)) fresh = false;
+        int old = r->lock;
+        if (old >= 0 && !fresh)
+            close(old), old = -1; // the same file, whose lock would go with either descriptor
+        r->lock = -1;
+        if (!bad && fresh) bad = move_aside(conf->run.dir);
+        if (!bad) bad = open_files(r, conf->run.dir);
+        if (old >= 0) close(old);
+        if (!bad && fresh) bad = note_job(r);
+        if (!bad) comm_hear(hear, r);
+    }
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
+}
+
 void rundir_close(rundir_t *r)
 {
+    comm_hear(NULL, NULL);
     if (r->bar_drawn) printf("\n");
     if (r->csv && fclose(r->csv)) tell_lost(r, "metrics.csv", &r->csv_lost);
     if (r->log && fclose(r->log)) tell_lost(r, "log.txt", &r->log_lost);
@@ -198,7 +214,7 @@ static void clear_bar(rundir_t *r)
 static bool is_read(int milliseconds)
 {
     struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
-    return poll(&out, 1, milliseconds) > 0;
+    return poll(&out, 1, milliseconds) > 0 && (out.revents & POLLOUT) && !(out.revents & POLLERR);
 }
 
 void rundir_say(rundir_t *r, const char *format, ...)

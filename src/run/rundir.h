@@ -15,12 +15,11 @@ typedef struct {
     bool is_terminal; // the user is watching: draw a live bar
     bool bar_drawn;
     bool log_lost, csv_lost; // could not be written, which has been told
-    bool same_kernels;       // on all ranks
     double bar_time;
 } rundir_t;
 
-// Makes the folder and its parts, takes its lock, moves an old run aside if `fresh`.  Collective; 0, or -1
-// after the message was printed.
+// Makes the folder and its parts, takes its lock, moves an old run aside if `fresh`; from then on log.txt has
+// what comm_tell says.  Collective; 0, or -1 after the message was printed.
 int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh);
 // Whether it will leave nothing of an old run in the folder.  Collective.
 bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh);
@@ -39,9 +38,11 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
 // The bar, at most five times a second.  Rank 0.
 void rundir_bar(rundir_t *r, const trainer_t *tr, double eta);
 // --profile.  Collective; profile_write returns 0, or -1 after the message was printed.
-enum { PROFILE_EVENTS = 1 << 17 };
+// Events of a rank, and of all, which rank 0 gathers in half a gigabyte.
+enum { PROFILE_EVENTS = 1 << 17, PROFILE_EVENTS_ALL = 1 << 22 };
 typedef struct {
     double began;
+    size_t most; // events of this rank
 } profile_t;
 void profile_start(const comm_t *c, profile_t *p);
 int profile_write(const comm_t *c, const profile_t *p, const char *dir);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "dagan/array.h"
 #include "dagan/eval.h"
@@ -267,8 +268,12 @@ int translate(const comm_t *c, const translate_t *what)
     }
     bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");
     if (!bad) bad = comm_agree(c, c->rank == 0 && open_output(j, is_hdf5), error_text());
-    if (!bad) bad = compute(j) || (is_hdf5 ? write_hdf5(j) : write_pictures(j));
-    if (!bad && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
+    int status = bad || compute(j) ? EXIT_USER : EXIT_DONE;
+    if (status == EXIT_DONE && (is_hdf5 ? write_hdf5(j) : write_pictures(j))) {
+        status = EXIT_RUN_FAILED;
+        if (is_hdf5 && c->rank == 0) unlink(what->output); // a half of it is of no use
+    }
+    if (status == EXIT_DONE && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
     close_job(j);
-    return bad ? EXIT_USER : EXIT_DONE;
+    return status;
 }

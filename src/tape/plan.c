@@ -189,3 +189,8 @@ void tape_plan(tape_t *t, var_t loss)
     free(last);
     free(reached);
 }
+
+size_t tape_bytes(const tape_t *t)
+{
+    return (t->arena_floats + t->form_floats) * sizeof(float);
+}

@@ -132,6 +132,16 @@ static void pass_state(pass_t *p, trainer_t *tr)
             sides[s]->net[i].updates = x[UPDATES + s * PARAMS_NETS_MAX + i];
 }
 
+// Another figure, by another classifier or of other rows, is no larger and no smaller.  Older files do not
+// tell.
+static bool is_best_by_another(const pass_t *p, const trainer_t *tr)
+{
+    char *by = NULL;
+    bool other = !array_get_text(&p->file, "/", "best_by", &by) && strcmp(by, tr->best_by) != 0;
+    free(by);
+    return comm_any(p->comm, other);
+}
+
 // The best figure so far.  A run that asks for it the first time has none.
 static void pass_best(pass_t *p, trainer_t *tr)
 {
@@ -139,6 +149,7 @@ static void pass_best(pass_t *p, trainer_t *tr)
     array_t t = array_of(H5T_NATIVE_DOUBLE, 1, (int[]){ 2 });
     if (tr->conf->checkpoint.best == BEST_NONE || p->bad) return;
     if (!p->save && !comm_any(p->comm, array_exists(&p->file, "/state/best"))) return;
+    if (!p->save && is_best_by_another(p, tr)) return;
     pass_copies(p, "/state/best", &t, x);
     if (p->save || p->bad) return;
     if (isnan(x[0]) || !(x[1] >= 0 && x[1] <= (double)STEPS_MAX)) { // after a rollback of a later step
@@ -222,6 +233,7 @@ static int put_attributes(const array_file_t *f, const void *trainer)
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
               array_put_text(f, "/", "kernels", kernel_text()) | checkpoint_put_classes(f, &tr->source) |
               array_put_long(f, "/", "ranks", tr->comm->size) |
+              (tr->best_by[0] ? array_put_text(f, "/", "best_by", tr->best_by) : 0) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2 && tr->seen_s.regions; d++)
         bad |= array_put_sides(f, domain[d], "half", &conf->attention.half, conf->attention.regions) |
@@ -337,6 +349,7 @@ int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step)
         return -1;
     }
     for (int i = 0; i < m->f.n_views; i++) pass_view(&p, "/ema", "", &m->f.view[i], m->f.ema);
+    params_changed(&m->f);
     p.bad |= array_get_long(&p.file, "/", "step", step);
     p.bad |= array_close(&p.file);
     return comm_agree(c, p.bad, error_text()) ? -1 : 0;

@@ -115,6 +115,7 @@ var_t objective_seen(objective_t *o, var_t x, const char *name)
     const config_t *conf = o->wires.conf;
     if (!conf->train.augment_colour && !conf->train.augment_shift && !conf->train.augment_cutout) return x;
     var_t how = tape_input(&o->tape, name, (shape_t){ x->dim.n, 1, 1, AUGMENT_NUMBERS });
+    CHECK(o->n_augment < AUGMENTS, "more than %d images that discriminators see", AUGMENTS);
     o->augment[o->n_augment++] = how;
     return augment(x, how);
 }

@@ -56,7 +56,7 @@ static void fill_augmentation(const trainer_t *tr, objective_t *o, int first)
             uint64_t sample = (uint64_t)(tr->plan.first_leaf * conf->train.microbatch + first + i % o->n);
             uint64_t place = (uint64_t)(k + i / o->n); // of s, then of t, where both stand in one batch
             rng_t r = rng_at(leaf_seed(tr), STREAM_AUGMENT, (uint64_t)step,
-                             (sample * 4 + place) * 8 + (uint64_t)o->step);
+                             (sample * AUGMENTS + place) * 8 + (uint64_t)o->step);
             augment_draw(o->augment[k]->x + i * AUGMENT_NUMBERS, &r, conf->data.size,
                          conf->train.augment_colour, conf->train.augment_shift, conf->train.augment_cutout);
         }

@@ -79,9 +79,9 @@ others() {
     local dir=$T/others
     half "$dir"
     ln -sf /dev/full "$dir/metrics.csv"
-    expect "metrics.csv without room: status 1, and said" fails 1 "metrics.csv: No space left on device" "$dir"
+    expect "metrics.csv without room: status 2, and said" fails 2 "metrics.csv: No space left on device" "$dir"
     rm "$dir/metrics.csv" && mv "$dir/config.yaml" "$dir/moved" && mkdir "$dir/config.yaml"
-    expect "config.yaml that is a folder: status 1, and said" fails 1 "config.yaml: Is a directory" "$dir"
+    expect "config.yaml that is a folder: status 2, and said" fails 2 "config.yaml: Is a directory" "$dir"
     rmdir "$dir/config.yaml" && ln -sf /dev/full "$dir/log.txt"
     expect "log.txt without room is said" fails 0 "log.txt: No space left on device" "$dir"
     expect "and the run goes on to the same end" ended_as_undisturbed "$dir"
