@@ -1,11 +1,13 @@
 // One image large: source and translation, its instances one by one, its labels.
-import { boundParts, centre, distance, framesOfRun, isInside, isKnown } from "./select.js";
-import { $, className, el, frameNow, on, px, regionName, state } from "./state.js";
+import { areBothKnown, boundParts, centre, distance, framesOfRun, isInside, isKnown, isWrong } from "./select.js";
+import { $, className, el, frameNow, keepFocus, on, px, regionName, state } from "./state.js";
 import { colour, drawImage, drawInstance, drawOutlines, drawTracks, isMasked, prepare } from "./draw.js";
 
 const SINGLE = 320, PAIRED = 192, CROP = 88; // CSS pixels: an image alone, beside its translation, an instance
 
-export function drawDetail() {
+export const drawDetail = () => keepFocus(redraw);
+
+function redraw() {
   const panel = $("detail"), top = panel.scrollTop;
   panel.hidden = !state.set || !state.isOpen || state.selected === null;
   if (panel.hidden) return;
@@ -16,7 +18,7 @@ export function drawDetail() {
 function heading() {
   const { selected: row } = state, frame = frameNow(), visit = frame?.visited?.[row];
   const seen = visit === undefined ? (frame?.name ?? "") : visit < 0 ? "never visited" : `last visit: step ${visit}`;
-  const close = el("button", { textContent: "×", title: "Close ( Esc )", ariaLabel: "Close" });
+  const close = el("button", { id: "close", textContent: "×", title: "Close ( Esc )", ariaLabel: "Close" });
   close.onclick = () => on.close();
   return el("header", {}, el("h2", { textContent: `Row ${row}` }), el("small", { textContent: seen }), close);
 }
@@ -63,16 +65,29 @@ function instance(frame, row, region) {
     words.push(d >= 0 ? `${part}: ${px(d)} off, ${place} its box` : `${part}: none in this image`);
   }
   for (const [label, r] of Object.entries(frame.bound))
-    if (r === region && set.labels[label]) words.push(`${label}: ${labelOf(label, row)}`);
+    if (r === region && isLabelled(label)) words.push(`${label}: ${labelOf(label, row)}`);
   const lines = words.map((textContent) => el("span", { textContent }));
   return el("div", { className: "instance" }, crops, el("div", { className: "words" }, name, ...lines));
 }
 
-const labelOf = (name, row) => className(state.set.labels[name], state.set.labels[name].values[row]);
+// ---- labels: what the data set has, what DAE told, or both -----------------------------------------------
+
+const toldNow = () => frameNow()?.told ?? {};
+const isLabelled = (name) => name in state.set.labels || name in toldNow();
+
+function labelOf(name, row) {
+  const label = state.set.labels[name], told = toldNow()[name]?.[row], truth = label?.values[row] ?? -1;
+  if (told === undefined) return className(label, truth);
+  return `told ${className(label, told)}${truth >= 0 ? `, true ${className(label, truth)}` : ""}`;
+}
 
 function labels() {
-  const names = Object.keys(state.set.labels), row = state.selected;
+  const { set, selected: row } = state, names = [...new Set([...Object.keys(set.labels), ...Object.keys(toldNow())])];
   if (!names.length) return [];
-  const line = (name) => [el("dt", { textContent: name }), el("dd", { textContent: labelOf(name, row) })];
+  const isFalse = (name) => areBothKnown(set, frameNow(), name) && isWrong(set, frameNow(), name, row);
+  const line = (name) => [
+    el("dt", { textContent: name }),
+    el("dd", { textContent: labelOf(name, row), className: isFalse(name) ? "wrong" : "" }),
+  ];
   return [el("h3", { textContent: "Labels" }), el("dl", {}, ...names.flatMap(line))];
 }

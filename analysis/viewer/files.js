@@ -60,7 +60,8 @@ const matches = new Map(); // "translation file path" -> promise of whether they
 function isMadeOf(t, s) {
   const key = `${t.id} ${s.images.file} ${s.images.path}`;
   if (s.n !== t.n || s.size !== t.size) return false;
-  if (!matches.has(key)) matches.set(key, call("same", t.id, "inputs", s.images.file, s.images.path, t.n));
+  const isSame = () => call("same", t.id, "inputs", s.images.file, s.images.path, t.n).catch(() => false);
+  if (!matches.has(key)) matches.set(key, isSame());
   return matches.get(key);
 }
 
@@ -123,9 +124,12 @@ const CACHE_MAX = 4000; // images kept
 const TOGETHER = 64; // images asked for at once
 const cache = new Map(); // "file path row" -> { bitmap, pixels }, least recently used first
 const wanted = new Map(); // "file path" -> rows
-let onArrival = () => {};
+let onArrival = () => {}, onFailure = () => {};
 export const whenImagesArrive = (f) => {
   onArrival = f;
+};
+export const whenReadingFails = (f) => {
+  onFailure = f;
 };
 
 // The image { pixels: ImageData, bitmap }, or null: then it has been asked for, and whenImagesArrive tells.
@@ -147,18 +151,37 @@ export function image(where, row) {
 async function fetchWanted() {
   const lists = [...wanted];
   wanted.clear();
-  for (const [name, list] of lists)
-    for (let i = 0; i < list.length; i += TOGETHER) await fetchRows(name, list.slice(i, i + TOGETHER));
+  for (const [name, list] of lists) {
+    const failed = [];
+    for (let i = 0; i < list.length; i += TOGETHER)
+      failed.push(...(await fetchRows(name, list.slice(i, i + TOGETHER))));
+    if (failed.length) tellFailed(name, failed);
+  }
 }
 
+function placeOf(name) {
+  const [id, ...path] = name.split(" ");
+  return { file: files.find((f) => f.id === +id), id: +id, path: path.join(" ") };
+}
+
+const unreadable = new Map(); // "file path" -> rows
+
+function tellFailed(name, failed) {
+  const rows = [...new Set([...(unreadable.get(name) ?? []), ...failed])];
+  unreadable.set(name, rows);
+  const { file, path } = placeOf(name), more = rows.length > 3 ? ` and ${rows.length - 3} more` : "";
+  const words = `row${rows.length > 1 ? "s" : ""} ${rows.slice(0, 3).join(", ")}${more}`;
+  if (file) onFailure(`${nameOf(file)} is damaged or has changed: ${words} of ${path} cannot be read`, name);
+}
+
+// Returns the rows that cannot be read.  They stay in the cache as asked for, so that nobody asks again.
 async function fetchRows(name, list) {
-  const [file, path] = [+name.split(" ")[0], name.slice(name.indexOf(" ") + 1)];
+  const { id, path } = placeOf(name);
   let bytes;
   try {
-    bytes = await call("rows", file, path, list);
+    bytes = await call("rows", id, path, list);
   } catch {
-    list.forEach((row) => cache.delete(`${name} ${row}`)); // its file was closed meanwhile
-    return;
+    return findFailed(name, list);
   }
   const each = bytes.length / list.length;
   const side = Math.sqrt(each / 3);
@@ -175,4 +198,16 @@ async function fetchRows(name, list) {
     cache.delete(key);
   }
   onArrival();
+  return [];
+}
+
+async function findFailed(name, list) {
+  if (!placeOf(name).file) {
+    list.forEach((row) => cache.delete(`${name} ${row}`)); // closed meanwhile
+    return [];
+  }
+  if (list.length === 1) return list;
+  const failed = [];
+  for (const row of list) failed.push(...(await fetchRows(name, [row])));
+  return failed;
 }

@@ -48,11 +48,19 @@ export function showSelected() {
   if (i >= 0 && top < box.scrollTop) box.scrollTop = top;
   if (i >= 0 && low > box.scrollTop) box.scrollTop = low;
   fill();
-  for (const card of cards.values()) card.classList.toggle("selected", +card.dataset.row === state.selected);
+  for (const card of cards.values()) mark(card);
+  box.setAttribute("aria-activedescendant", i >= 0 ? `card-${state.selected}` : "");
+}
+
+function mark(card) {
+  const isSelected = +card.dataset.row === state.selected;
+  card.classList.toggle("selected", isSelected);
+  card.ariaSelected = String(isSelected);
 }
 
 function newCard(i) {
-  const row = state.rows[i], card = el("div", { className: "card" }, el("canvas"), el("p"));
+  const row = state.rows[i], place = { ariaPosInSet: i + 1, ariaSetSize: state.rows.length };
+  const card = el("div", { id: `card-${row}`, className: "card", role: "option", ...place }, el("canvas"), el("p"));
   card.dataset.row = row;
   card.style.left = `${(i % columns) * (cardWidth() + GAP)}px`;
   card.style.top = `${Math.floor(i / columns) * lineHeight() + 1}px`;
@@ -74,8 +82,9 @@ function paint(card) {
   });
   if (instance === null && done[0]) drawOutlines(g, set, frame, row, side, view);
   card.classList.toggle("waiting", done.includes(false));
-  card.classList.toggle("selected", row === state.selected);
+  mark(card);
   const part = partShown(frame), words = part ? px(distance(set, frame, part, row)) : "";
+  card.ariaLabel = part ? `row ${row}, ${part} ${words}` : `row ${row}`;
   caption.replaceChildren(el("span", { textContent: row }), el("span", { textContent: words }));
   caption.title = part ? `row ${row}; ${part}: distance from region to part` : `row ${row}`;
 }

@@ -1,5 +1,5 @@
 // What the user does: opens files, goes through images and checkpoints, by mouse and by key.
-import { closeFile, findSets, openFile, whenImagesArrive } from "./files.js";
+import { closeFile, findSets, openFile, whenImagesArrive, whenReadingFails } from "./files.js";
 import { $, arrange, el, frameNow, on, orderNow, ordersNow, state } from "./state.js";
 import { drawBar, drawSide } from "./side.js";
 import { columnsNow, fill, layOut, linesInSight, repaintCards, showSelected } from "./grid.js";
@@ -25,8 +25,11 @@ on.repaint = () => {
 
 // ---- files ---------------------------------------------------------------------------------------------
 
-function say(text) {
+// A line about something takes the place of the one before about the same.
+function say(text, about = text) {
   const p = el("p", { textContent: text });
+  p.dataset.about = about;
+  [...$("messages").children].find((other) => other.dataset.about === about)?.remove();
   $("messages").append(p);
   setTimeout(() => p.remove(), 1000 * MESSAGE_SECONDS);
 }
@@ -45,7 +48,7 @@ async function openFiles(list) {
 // Stays with what was shown if it is still there, else turns to where there is most to see: translations, then regions.
 async function filesChanged() {
   const { sets, notes } = await findSets(), before = state.set?.key, at = frameNow()?.id;
-  notes.forEach(say);
+  notes.forEach((note) => say(note));
   state.sets = sets;
   const known = sets.filter((s) => s.frames.length);
   const same = sets.find((s) => s.key === before && (s.frames.length || !known.length));
@@ -59,6 +62,7 @@ function choose(set, at) {
   const same = set ? set.frames.findIndex((f) => f.id === at) : -1;
   state.frame = same >= 0 || !set ? same : set.frames.length - 1;
   for (const name of state.filters.keys()) if (!set?.labels[name]) state.filters.delete(name);
+  for (const name of state.wrong) if (!set?.labels[name]) state.wrong.delete(name);
   on.change();
 }
 
@@ -82,6 +86,7 @@ on.pick = (row) => {
   select(row);
 };
 on.close = () => {
+  if ($("detail").contains(document.activeElement)) $("scroll").focus({ preventScroll: true });
   state.isOpen = false;
   select(state.selected);
 };
@@ -135,7 +140,7 @@ const actions = {
   s: set(() => ({ order: after(ordersNow(), orderNow()).key })),
   d: set(() => ({ reversed: !state.reversed })),
   v: () => choose(after(state.sets, state.set), frameNow()?.id),
-  c: set(() => ({ filters: new Map() })),
+  c: set(() => ({ filters: new Map(), wrong: new Set() })),
   "+": () => resize(state.size + SIZES.step),
   "=": () => resize(state.size + SIZES.step),
   "-": () => resize(state.size - SIZES.step),
@@ -145,8 +150,8 @@ for (let r = 0; r < 10; r++) actions[r] = set(() => (r < (frameNow()?.regions ??
 // ---- events --------------------------------------------------------------------------------------------
 
 addEventListener("keydown", (e) => {
-  const isPress = e.target.tagName === "BUTTON" && (e.key === "Enter" || e.key === " ");
-  const isTyped = /^(SELECT|INPUT)$/.test(e.target.tagName) && e.key !== "Escape";
+  const isPress = e.target.matches("button, summary, [type=checkbox]") && (e.key === "Enter" || e.key === " ");
+  const isTyped = e.target.matches("select, input:not([type=checkbox])") && e.key !== "Escape";
   if (e.ctrlKey || e.metaKey || e.altKey || $("keys").open || isPress || isTyped) return;
   if (e.key === "o") $("input").click();
   else if (e.key === "?") $("keys").showModal();
@@ -185,6 +190,7 @@ whenImagesArrive(() => {
     });
   isDue = true;
 });
+whenReadingFails(say);
 
 addEventListener("dragover", (e) => {
   e.preventDefault();

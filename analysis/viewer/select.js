@@ -37,19 +37,28 @@ export function isInside(set, frame, part, row) {
 
 // ---- filter and order ----------------------------------------------------------------------------------
 
-// `filters`: Map of label -> Set of classes, any of which will do; all labels must agree.
-export function filtered(set, filters, except = null) {
-  const tests = [...filters].filter(([name, classes]) => name !== except && classes.size && set.labels[name]);
-  const rows = [];
-  for (let row = 0; row < set.n; row++)
-    if (tests.every(([name, classes]) => classes.has(set.labels[name].values[row]))) rows.push(row);
-  return rows;
+// Whether a frame tells a label that the data set has, too.
+export const areBothKnown = (set, frame, label) => !!set.labels[label] && !!frame?.told?.[label];
+
+export function isWrong(set, frame, label, row) {
+  const truth = set.labels[label].values[row];
+  return truth >= 0 && frame.told[label][row] !== truth;
+}
+
+// `filters`: Map of label -> Set of classes, any of which will do; `wrong`: labels that the frame must tell wrongly,
+// where it can.  All must agree.
+export function filtered(set, frame, { filters, wrong }, except = null) {
+  const tests = [...filters]
+    .filter(([name, classes]) => name !== except && classes.size && set.labels[name])
+    .map(([name, classes]) => (row) => classes.has(set.labels[name].values[row]));
+  for (const name of wrong) if (areBothKnown(set, frame, name)) tests.push((row) => isWrong(set, frame, name, row));
+  return range(set.n).filter((row) => tests.every((test) => test(row)));
 }
 
 // How many rows each class of a label has, among those that the other labels let through.
-export function counts(set, filters, label) {
+export function counts(set, frame, which, label) {
   const n = new Map();
-  for (const row of filtered(set, filters, label)) {
+  for (const row of filtered(set, frame, which, label)) {
     const k = set.labels[label].values[row];
     n.set(k, (n.get(k) ?? 0) + 1);
   }

@@ -1,7 +1,21 @@
 // The bar on top and the side: which images, which checkpoint, what of them, in what order, with which labels; files.
 import { files, nameOf } from "./files.js";
-import { boundParts, counts, framesOfRun, statistics } from "./select.js";
-import { $, className, el, frameNow, frameTitle, on, orderNow, ordersNow, px, regionName, state } from "./state.js";
+import { areBothKnown, boundParts, counts, filtered, framesOfRun, statistics } from "./select.js";
+import {
+  $,
+  className,
+  el,
+  frameNow,
+  frameTitle,
+  keepFocus,
+  on,
+  orderNow,
+  ordersNow,
+  px,
+  regionName,
+  state,
+  wrongNow,
+} from "./state.js";
 import { colour, onColour } from "./draw.js";
 
 export function drawBar() {
@@ -26,7 +40,9 @@ export function drawBar() {
   $("size").value = state.size;
 }
 
-export function drawSide() {
+export const drawSide = () => keepFocus(redraw);
+
+function redraw() {
   $("files").replaceChildren(...files.map(fileLine));
   if (!state.set) return;
   const frame = frameNow(), regions = Array.from({ length: frame?.regions ?? 0 }, (_, r) => r);
@@ -37,26 +53,31 @@ export function drawSide() {
   $("reverse").textContent = state.reversed ? "↑" : "↓";
   const labels = Object.entries(state.set.labels);
   $("filters").hidden = !labels.length;
-  $("clear").hidden = !state.filters.size;
+  $("clear").hidden = !state.filters.size && !wrongNow().length;
   $("facets").replaceChildren(...labels.map(([name, label]) => facet(name, label)));
   const shown = el("b", { textContent: state.rows.length });
   $("summary").replaceChildren(shown, ` of ${state.set.n} images`, ...remarks(frame));
 }
 
 function remarks(frame) {
-  const picked = [...state.filters].map(([name, classes]) => {
-    const words = [...classes].map((k) => className(state.set.labels[name], k));
-    return ` · ${name}: ${words.join(" or ")}`;
-  });
+  const names = new Set([...state.filters.keys(), ...wrongNow()]);
+  const picked = [...names].map((name) => ` · ${name}: ${pickedOf(name, " or ")}`);
   if (frame?.outputs) picked.push(" · source beside translation");
   if (frame?.visited) picked.push(" · regions as predicted at the image's last visit");
   return picked;
 }
 
+// "closed or wink, told wrongly": what is picked of a label.
+function pickedOf(name, or) {
+  const classes = [...(state.filters.get(name) ?? [])].map((k) => className(state.set.labels[name], k)).join(or);
+  return [classes, wrongNow().includes(name) ? "told wrongly" : ""].filter(Boolean).join(", ");
+}
+
 function fileLine(f) {
   const kinds = { checkpoint: `step ${f.step}`, data: `${f.splits?.length} splits`, translation: `${f.n} images` };
   const name = nameOf(f);
-  const close = el("button", { textContent: "×", title: `Close ${name}`, ariaLabel: `Close ${name}` });
+  const label = `Close ${name}`;
+  const close = el("button", { id: `close-${f.id}`, textContent: "×", title: label, ariaLabel: label });
   close.onclick = () => on.shut(f.id);
   const title = `${name}, ${(f.bytes / 2 ** 20).toFixed(1)} MiB`;
   return el("li", { title }, el("span", { textContent: name }), el("small", { textContent: kinds[f.kind] }), close);
@@ -65,7 +86,8 @@ function fileLine(f) {
 // ---- whole images or instances -------------------------------------------------------------------------
 
 function choice(region, title) {
-  const b = el("button", { role: "radio", ariaChecked: String(state.instance === region), title });
+  const id = `choice-${region}`, ariaChecked = String(state.instance === region);
+  const b = el("button", { id, role: "radio", ariaChecked, title });
   b.onclick = () => {
     state.instance = region;
     on.change();
@@ -124,22 +146,40 @@ function spark(part, region) {
 const unfolded = new Set(); // names of labels
 
 function facet(name, label) {
-  const chosen = state.filters.get(name) ?? new Set(), n = counts(state.set, state.filters, name);
   const box = el("details", { className: "facet", open: unfolded.has(name) }), lines = el("div");
   box.ontoggle = () => unfolded[box.open ? "add" : "delete"](name);
-  const title = [...chosen].map((k) => className(label, k)).join(", ");
-  box.append(el("summary", {}, el("span", { textContent: name }), el("em", { textContent: title, title })), lines);
+  const title = pickedOf(name, ", ");
+  const words = [el("span", { textContent: name }), el("em", { textContent: title, title })];
+  box.append(el("summary", { id: `facet-${name}` }, ...words), lines);
+  if (areBothKnown(state.set, frameNow(), name)) lines.append(wrongLine(name));
+  lines.append(...classLines(name, label));
+  return box;
+}
+
+function line(id, textContent, n, checked, choose) {
+  const tick = el("input", { id, type: "checkbox", checked });
+  tick.onchange = () => {
+    choose(tick.checked ? "add" : "delete");
+    on.change();
+  };
+  const words = [el("span", { textContent }), el("small", { textContent: n })];
+  return el("label", { className: n ? "" : "none" }, tick, ...words);
+}
+
+function wrongLine(name) {
+  const { set, filters, wrong } = state;
+  const n = filtered(set, frameNow(), { filters, wrong: new Set([...wrong, name]) }).length;
+  return line(`wrong-${name}`, "told wrongly", n, wrong.has(name), (how) => wrong[how](name));
+}
+
+function classLines(name, label) {
+  const chosen = state.filters.get(name) ?? new Set(), n = counts(state.set, frameNow(), state, name);
   const classes = [...label.classes.keys(), ...(label.values.includes(-1) ? [-1] : [])];
-  for (const k of classes) {
-    const tick = el("input", { type: "checkbox", checked: chosen.has(k) });
-    tick.onchange = () => {
-      chosen[tick.checked ? "add" : "delete"](k);
+  return classes.map((k) =>
+    line(`class-${name}-${k}`, className(label, k), n.get(k) ?? 0, chosen.has(k), (how) => {
+      chosen[how](k);
       state.filters.set(name, chosen);
       if (!chosen.size) state.filters.delete(name);
-      on.change();
-    };
-    const words = [el("span", { textContent: className(label, k) }), el("small", { textContent: n.get(k) ?? 0 })];
-    lines.append(el("label", { className: n.get(k) ? "" : "none" }, tick, ...words));
-  }
-  return box;
+    }),
+  );
 }

@@ -1,5 +1,5 @@
 // What is shown, as one object, and words about it.  Whoever changes it says so: on.change() draws everything anew.
-import { filtered, ordered, orders } from "./select.js";
+import { areBothKnown, filtered, ordered, orders } from "./select.js";
 
 export const state = {
   sets: [],
@@ -8,6 +8,7 @@ export const state = {
   order: "row",
   reversed: false,
   filters: new Map(), // label -> Set of classes
+  wrong: new Set(), // labels: only images of which the frame tells them wrongly
   kept: { key: null, rows: [] }, // rows of the set that the filters let through
   rows: [], // the same in order
   arranged: null, // what that order was made by
@@ -22,6 +23,8 @@ export const state = {
 export const on = { change() {}, repaint() {}, pick() {}, close() {}, shut() {} };
 
 export const frameNow = () => state.set?.frames[state.frame] ?? null;
+// Of state.wrong, what the frame can be asked for.
+export const wrongNow = () => [...state.wrong].filter((name) => areBothKnown(state.set, frameNow(), name));
 
 let known = { set: null, frame: null, list: [] };
 export function ordersNow() {
@@ -35,9 +38,9 @@ export const orderNow = () => ordersNow().find((o) => o.key === state.order) ?? 
 export function arrange() {
   const frame = frameNow();
   if (!frame || state.instance >= frame.regions) state.instance = null;
-  const filters = [...state.filters].map(([name, classes]) => [name, ...classes]);
-  const key = JSON.stringify([state.set.key, state.set.n, ...filters]);
-  if (state.kept.key !== key) state.kept = { key, rows: filtered(state.set, state.filters) };
+  const filters = [...state.filters].map(([name, classes]) => [name, ...classes]), wrong = wrongNow();
+  const key = JSON.stringify([state.set.key, state.set.n, ...filters, wrong, wrong.length ? frame.id : null]);
+  if (state.kept.key !== key) state.kept = { key, rows: filtered(state.set, frame, state) };
   state.rows = ordered(state.kept.rows, orderNow(), state.reversed);
   if (!state.rows.includes(state.selected)) state.selected = null;
   if (state.selected === null) state.isOpen = false;
@@ -53,7 +56,7 @@ export function frameTitle({ at, name, run }) {
   if (at === null) return name;
   return state.set.frames.every((f) => f.run === run) ? `step ${at}` : `step ${at} of ${run}`;
 }
-export const className = (label, k) => (k < 0 ? "unknown" : (label.classes[k] ?? String(k)));
+export const className = (label, k) => (k < 0 ? "unknown" : (label?.classes[k] ?? `class ${k}`));
 
 // "mouth, skin": the labels bound to a region.
 export function regionName(frame, region) {
@@ -69,4 +72,12 @@ export function el(tag, properties = {}, ...inside) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...inside);
   return node;
+}
+
+// Draws anew; who goes by keyboard stays at the element of the same id, though it is another one.  After a click the
+// focus goes, so that keys are for images.
+export function keepFocus(draw) {
+  const { activeElement: before } = document, id = before.matches(":focus-visible") ? before.id : "";
+  draw();
+  if (id && document.activeElement !== before) $(id)?.focus({ preventScroll: true });
 }

@@ -3,11 +3,12 @@
 // without regions and its translation of DATA:/lorelei/test; the newest checkpoints are of that run and of another one, whose
 // name follows in the alphabet.  What the page shows
 // is compared with what the files hold, read here by h5wasm for Node and computed anew.
-import { copyFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import h5wasm from "h5wasm/node";
-import { check, page, run } from "./testing.mjs";
+import { check, errors, page, run } from "./testing.mjs";
 
 const [page_file, data, ...others] = process.argv.slice(2).map((name) => resolve(name));
 const checkpoints = others.filter((name) => basename(name).startsWith("ckpt-"));
@@ -96,6 +97,112 @@ const message = (wanted) =>
       () => "",
       () => text("#messages"),
     );
+
+// What DAE told of glasses, against the data set; `sorted`: rows in the order that is shown.
+async function check_told(sorted) {
+  const wrong_at = translations.map((name) => {
+    const told = read(name, "told/glasses").value;
+    return { told, rows: all.filter((r) => glasses.value[r] >= 0 && told[r] !== glasses.value[r]) };
+  });
+  const { told, rows: wrong } = wrong_at.at(-1), summary = (n) => `${n} of ${N} images · glasses: told wrongly`;
+  await page.click("#wrong-glasses");
+  check(
+    "what_is_told_wrongly_can_be_picked",
+    wrong.length > 0 && (await text("#summary")).startsWith(summary(wrong.length)),
+    await text("#summary"),
+  );
+  const wanted = sorted.filter((r) => wrong.includes(r)).slice(0, 5);
+  check("those_rows_and_no_others", same((await rows()).slice(0, wanted.length), wanted), [await rows(), wanted]);
+  await press("Enter");
+  const [row] = await rows(), words = `told ${glasses.classes[told[row]]}, true ${glasses.classes[glasses.value[row]]}`;
+  check("told_and_true_stand_side_by_side", (await text("#detail dd.wrong")) !== "" && (await text("#detail")).includes(words), [
+    await text("#detail"),
+    words,
+  ]);
+  await press("Escape", ",");
+  const found = await text("#summary");
+  check("another_checkpoint_tells_others", found.startsWith(summary(wrong_at[0].rows.length)), found);
+  await press(".", "c");
+}
+
+// By keyboard alone; `row` is the one that lies furthest off, by `pixels`.
+async function check_keyboard(row, pixels) {
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  const visits = [];
+  await page.focus("#facet-glasses");
+  await press("Tab");
+  for (const key of ["Space", "Space", "Tab"]) {
+    await press(key);
+    visits.push(await focused());
+  }
+  check("a_tick_keeps_the_focus", same(visits, ["wrong-glasses", "wrong-glasses", "class-glasses-0"]), visits);
+  await page.focus("#choice-null");
+  await press("Tab", "Enter");
+  check("so_does_the_choice_of_a_region", (await focused()) === `choice-${EYES}`, await focused());
+  await page.focus("#scroll");
+  await press("Home");
+  const name = `row ${row}, eyes ${pixels.toFixed(1)} px`;
+  const card = page.getByRole("option", { name, exact: true, selected: true });
+  check("cards_say_what_they_are", (await card.count()) === 1, [name, await page.innerHTML(".card.selected")]);
+  const active = await page.getAttribute("#scroll", "aria-activedescendant");
+  check("the_list_knows_its_selected_card", active === (await card.getAttribute("id")), active);
+  await press("Enter");
+  await page.focus("#close");
+  await press("ArrowRight");
+  check("the_panel_keeps_the_focus", (await focused()) === "close", await focused());
+  await press("Enter");
+  check("and_gives_it_back", (await focused()) === "scroll" && !(await page.isVisible("#detail")), await focused());
+  await press("a", "Home");
+}
+
+// Writes an HDF5 file beside the others; fill(file) puts something in it.
+function write(name, fill) {
+  const path = join(dirname(translations[0]), name), file = new h5wasm.File(path, "w");
+  fill(file);
+  file.close();
+  return path;
+}
+
+async function check_damage() {
+  const before = await rows(), n = (await page.$$("#files li")).length;
+  const cut = join(dirname(translations[0]), "cut.h5"), bytes = readFileSync(translations[0]);
+  writeFileSync(cut, bytes.subarray(0, bytes.length / 2));
+  await open(cut);
+  const lengths = `it has ${Math.floor(bytes.length / 2)} bytes, wanted ${bytes.length}`;
+  let found = await message(`cut.h5 is cut short: ${lengths}`);
+  check("a_file_cut_short_says_so", found === "", [found, lengths]);
+  const foreign = write("foreign.h5", (f) => {
+    for (const name of ["inputs", "outputs", "centres"])
+      f.create_dataset({ name, data: new Float32Array(8), shape: [2, 2, 2] });
+  });
+  await open(foreign);
+  found = await message("foreign.h5 has no attribute checkpoint at /");
+  check("a_foreign_file_is_told_what_it_lacks", found === "", found);
+  check("what_was_open_stays", same(await rows(), before) && (await page.$$("#files li")).length === n, await rows());
+
+  // Noise is deflated to itself, so that the bytes of one image are found in the file.
+  const side = 16, each = 3 * side * side, data = new Uint8Array(randomBytes(4 * each));
+  const damaged = write("damaged.h5", (f) =>
+    f.create_group("odd").create_dataset({
+      name: "images",
+      data,
+      shape: [4, side, side, 3],
+      chunks: [1, side, side, 3],
+      compression: 9,
+    }),
+  );
+  const broken = readFileSync(damaged);
+  broken[broken.indexOf(data.subarray(2 * each + 100, 2 * each + 200))] ^= 255;
+  writeFileSync(damaged, broken);
+  await open(damaged);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, n + 1);
+  await page.selectOption("#set", "odd");
+  found = await message("damaged.h5 is damaged or has changed: row 2 of odd/images cannot be read");
+  check("an_image_that_cannot_be_read_is_named", found === "", found);
+  const pending = await page.$$eval(".card.waiting", (cards) => cards.map((c) => c.dataset.row));
+  check("the_others_are_shown", same(pending, ["2"]), pending);
+  errors.splice(0, errors.length, ...errors.filter((e) => !/^HDF5-DIAG|^ +(#\d|major:|minor:)/.test(e))); // HDF5 prints why
+}
 
 async function main() {
   await page.goto(pathToFileURL(page_file).href);
@@ -245,6 +352,9 @@ async function main() {
   await press(".");
   check("and_forth_again", same((await rows()).slice(0, 12), now.slice(0, 12)), await rows());
 
+  await check_told(now);
+  await check_keyboard(now[0], distances(newest.centres)[now[0]]);
+
   // ---- one image
   await press("Enter");
   check("enter_opens_an_image", (await text("#detail h2")) === `Row ${now[0]}`, await text("#detail"));
@@ -382,6 +492,8 @@ async function main() {
     (await text("#detail")).includes("translation") && !(await text("#detail")).includes("Instances"),
     await text("#detail"),
   );
+  await press("Escape");
+  await check_damage();
 }
 
 await run(main);
