@@ -22,10 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from files import ROOT, Checkpoint, mistake
+
 import h5py
 import numpy as np
-
-from files import ROOT, Checkpoint, mistake
 
 PARTS = "eyes", "mouth", "glasses", "hair"  # labels that are also parts of the faces data
 

@@ -14,11 +14,11 @@ import argparse
 import csv
 from pathlib import Path
 
-import matplotlib
-import numpy as np
-
 from files import COLOURS, Checkpoint, Split, find_data, mistake, part_of
 from region_error import errors
+
+import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import patheffects, pyplot as plt  # noqa: E402  after the backend is chosen

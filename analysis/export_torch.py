@@ -14,9 +14,9 @@ import json
 import shutil
 from pathlib import Path
 
-import h5py
-
 from files import Checkpoint, mistake
+
+import h5py
 
 # Configuration key -> setting of dagan_f.py; None: of no effect on F.
 SETTINGS = {

@@ -9,27 +9,42 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+# Scripts import this module before h5py, matplotlib and numpy: a Python that lacks one ends here, in one line.
 try:
     import h5py
+    import matplotlib  # noqa: F401
     import numpy as np
 except ModuleNotFoundError as e:
-    sys.exit(f"{os.path.basename(sys.argv[0])}: {sys.executable} has no {e.name}; Debian's python3-{e.name} is for /usr/bin/python3")
+    wanted = "Debian's python3-h5py and python3-matplotlib are for /usr/bin/python3"
+    sys.exit(f"{os.path.basename(sys.argv[0])}: {sys.executable} has no {e.name}; {wanted}")
 
 ROOT = Path(__file__).resolve().parent.parent
 # Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/run/draw.c).
 COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"]
 
 
+def said(text):
+    """As dagan_mpi begins what it says on stderr."""
+    return f"{os.path.basename(sys.argv[0])}: {text}"
+
+
+class Mistake(SystemExit):
+    """Ends the script as dagan_mpi ends, one line and status 1, unless somebody does without what is wrong."""
+
+    def __init__(self, text):
+        super().__init__(said(text))
+        self.text = text
+
+
 def mistake(text):
-    """Ends the script as dagan_mpi ends: one line, status 1."""
-    sys.exit(f"{os.path.basename(sys.argv[0])}: {text}")
+    raise Mistake(text)
 
 
 def open_hdf5(path):
     try:
         return h5py.File(path)
-    except OSError as e:
-        return mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else 'no such file'}")
+    except OSError:
+        mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else 'no such file'}")
 
 
 def plain(value):
@@ -103,6 +118,7 @@ class Checkpoint:
     def __init__(self, path):
         self.path = Path(path)
         self.file = open_hdf5(path)
+        self.stat = os.fstat(self.file.id.get_vfd_handle())  # by its path it may be gone: training keeps the newest ones
         self.attrs = {k: plain(v) for k, v in self.file.attrs.items()}
         if self.attrs.get("format") != "dagan-checkpoint":
             mistake(f"{path}: format is {self.attrs.get('format')!r}, wanted 'dagan-checkpoint'")
@@ -137,8 +153,14 @@ class Checkpoint:
 
 
 def checkpoints(run):
-    """The checkpoints kept in a run directory, oldest first."""
-    return [Checkpoint(p) for p in sorted(Path(run).glob("ckpt-*.h5"))]
+    """The checkpoints kept in a run directory, oldest first, and what is wrong with those that cannot be read."""
+    kept, wrong = [], []
+    for path in sorted(Path(run).glob("ckpt-*.h5")):
+        try:
+            kept.append(Checkpoint(path))
+        except Mistake as e:
+            wrong.append(e.text)
+    return kept, wrong
 
 
 # ---- data sets ---------------------------------------------------------------------------------------
@@ -202,14 +224,17 @@ def read_metrics(path):
         return Checkpoint(path).metrics()
     path = path / "metrics.csv" if path.is_dir() else path
     try:
-        with open(path, newline="") as f:
-            head, *rows = list(csv.reader(f)) or [[]]
+        text = path.read_text()
+        whole = text[: text.rfind("\n") + 1]  # the last line of a running job may be half written
+        head, *rows = list(csv.reader(whole.splitlines())) or [[]]
+        rows = np.array([r for r in rows if len(r) == len(head)], float)
     except OSError as e:
         mistake(f"{path}: {e.strerror}")
-    rows = [r for r in rows if len(r) == len(head)]  # the last line of a running job may be half written
-    if not rows or "step" not in head:
+    except (csv.Error, ValueError) as e:
+        mistake(f"{path}: cannot be read as metrics: {e}")
+    if not len(rows) or "step" not in head:
         mistake(f"{path}: holds no rows of metrics")
-    return dict(zip(head, np.array(rows, float).T))
+    return dict(zip(head, rows.T))
 
 
 def computed(name, y):

@@ -1,26 +1,45 @@
 #!/usr/bin/python3
 """Compares runs: their losses, speed and whatever else metrics.csv holds, one panel for each column.
 
-RUN is a run directory, a metrics.csv or a checkpoint.  Prints the last values and draws the curves, smoothed by a
-running mean of --smooth rows, over --x.  Losses are drawn from the first step at which they are computed.
+RUN is a run directory, a metrics.csv or a checkpoint.  Draws the curves over --x and prints where they end, both smoothed
+by a running mean of --smooth rows.  Losses are drawn from the first step at which they are computed.
 """
 import argparse
 import fnmatch
+import os
 from pathlib import Path
 
-import matplotlib
-
 from files import computed, mistake, read_metrics, smoothed
+
+import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402  after the backend is chosen
 
 COLUMNS = ["loss_*", "label_accuracy", "norm_*", "rate_*", "pairs_per_s", "peak_mib"]
+UNITS = {  # of the columns that a pattern matches
+    "loss_*": "loss, unweighted",
+    "label_accuracy": "share told rightly",
+    "norm_*": "norm of the gradient",
+    "rate_*": "step size of Adam",
+    "pairs_per_s": "pairs per second",
+    "peak_mib": "MiB",
+    "seconds": "s",
+    "*_s": "s",
+}
 
 
-def name_of(path):
-    path = Path(path)
-    return path.parent.name if path.name == "metrics.csv" else path.name or path.resolve().name
+def names_of(paths):
+    """Each path by as many of its last parts as tell all of them apart."""
+    parts = [Path(os.path.abspath(p)).parts for p in paths]
+    parts = [p[:-1] if p[-1] == "metrics.csv" else p for p in parts]
+    most = max(map(len, parts))
+    shortest = next((n for n in range(1, most) if len({p[-n:] for p in parts}) == len(set(parts))), most)
+    return [str(Path(*p[-shortest:])) for p in parts]
+
+
+def unit_of(column):
+    return next((unit for pattern, unit in UNITS.items() if fnmatch.fnmatchcase(column, pattern)), column)
 
 
 def draw(runs, columns, x_name, smooth):
@@ -37,6 +56,7 @@ def draw(runs, columns, x_name, smooth):
                 ax.plot(x, y, color=f"C{i % 10}", alpha=0.25, linewidth=0.7)
             ax.plot(x, smoothed(y, smooth), color=f"C{i % 10}", linewidth=1.4, label=name)
         ax.set_title(column, fontsize=10, loc="left")
+        ax.set_ylabel(unit_of(column), fontsize=8)
         ax.grid(alpha=0.25)
         ax.tick_params(labelsize=8)
         ax.spines[["top", "right"]].set_visible(False)
@@ -56,13 +76,19 @@ def draw(runs, columns, x_name, smooth):
     return figure
 
 
-def print_table(runs, columns):
-    width = max(map(len, columns)) + 2
-    print("last row".ljust(width) + "".join(f"{name:>18}" for name in runs))
-    for column in ["step", *columns]:
-        there = lambda m: column in m and computed(column, m[column])[-1]
-        cells = (f"{m[column][-1]:.5g}" if there(m) else "-" for m in runs.values())
-        print(column.ljust(width) + "".join(f"{cell:>18}" for cell in cells))
+def last_value(m, column, smooth):
+    """Where the curve of the picture ends."""
+    there = computed(column, m[column]) if column in m else [False]
+    return f"{smoothed(m[column][there], smooth)[-1]:.5g}" if there[-1] else "-"
+
+
+def print_table(runs, columns, smooth):
+    lines = [["last, smoothed" if smooth > 1 else "last row", *runs]]
+    lines.append(["step", *(f"{m['step'][-1]:.0f}" for m in runs.values())])
+    lines += [[column, *(last_value(m, column, smooth) for m in runs.values())] for column in columns if column != "step"]
+    first, other = max(len(line[0]) for line in lines), max(len(cell) for line in lines for cell in line[1:]) + 2
+    for name, *cells in lines:
+        print(name.ljust(first) + "".join(cell.rjust(other) for cell in cells))
 
 
 def main():
@@ -78,9 +104,8 @@ def main():
     )
     args = parser.parse_args()
 
-    runs = {}
-    for path in args.run:
-        name = name_of(path) if name_of(path) not in runs else str(path)
+    runs, smooth = {}, max(1, args.smooth)
+    for path, name in zip(args.run, names_of(args.run)):
         runs[name] = read_metrics(path)
         if args.x not in runs[name]:
             mistake(f"{path}: has no column {args.x}, only {', '.join(runs[name])}")
@@ -89,9 +114,9 @@ def main():
     columns = list(dict.fromkeys(columns))
     if not columns:
         mistake(f"--columns {args.columns}: found none of these, only {', '.join(there)}")
-    print_table(runs, columns)
+    print_table(runs, columns, smooth)
     try:
-        draw(runs, columns, args.x, max(1, args.smooth)).savefig(args.output, dpi=130, bbox_inches="tight")
+        draw(runs, columns, args.x, smooth).savefig(args.output, dpi=130, bbox_inches="tight")
     except (OSError, ValueError) as e:
         mistake(f"{args.output}: {e}")
     print(f"drawn into {args.output}")

@@ -7,9 +7,9 @@ Parts serve this measurement only; training never reads them.
 """
 import argparse
 
-import numpy as np
-
 from files import bindings, mistake, open_hdf5, plain, same_images
+
+import numpy as np
 
 
 def errors(centres, boxes):

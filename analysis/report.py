@@ -4,15 +4,16 @@
 The page goes to RUN/report.html and can be mailed or opened offline.  What dagan_mpi keeps in RUN is all it is made
 from, with one exception: regions and translations of test images are computed by `dagan_mpi translate` from the newest
 checkpoint, in seconds, or taken from files that it wrote before (--translated).  RUN may still be training.  A model
-without regions gets a page without them.
+without regions gets a page without them; what cannot be read is left out, and page and stderr say so.
 """
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-from files import ROOT, mistake
-from reporting import images, places, run as about
+from files import ROOT, mistake, said
+from reporting import evaluation, images, places, run as about
 from reporting.page import document, esc, number
 
 WHEN = "%Y-%m-%d %H:%M"
@@ -33,7 +34,7 @@ def build(args, folder):
     program = None if args.no_translate else args.program
     shown, trouble = images.open_images(run, folder, program, args.translated) if run.attention else ({}, [])
     newest, c = run.newest, run.newest.config
-    written = time.strftime(WHEN, time.localtime(newest.path.stat().st_mtime))
+    written = time.strftime(WHEN, time.localtime(newest.stat.st_mtime))
     title = Path(c["run.dir"]).name or str(args.run)
     kind = f"N′ = {run.attention['source'].regions}" if run.attention else f"{c['model.kind']} without regions"
     subtitle = (
@@ -46,15 +47,18 @@ def build(args, folder):
         ("drift", "Drift of centres", lambda: places.drift(run)),
     ]
     sections = [
-        ("overview", "Overview", about.overview(run, shown)),
         ("samples", "Samples over time", about.samples(run, args.samples)),
         ("losses", "Losses", about.losses(run)),
         ("timing", "Rates and timing", about.times(run)),
         *((name, heading, make()) for name, heading, make in about_regions if run.attention),
-        ("evaluation", "Evaluation", about.evaluation(run)),
+        ("evaluation", "Evaluation", evaluation.section(run)),
         ("config", "Configuration", about.configuration(run)),
         ("machine", "Machine", about.machine(run)),
     ]
+    # Made last: it says what could not be read on the way.
+    sections.insert(0, ("overview", "Overview", about.overview(run, shown)))
+    for text in run.wrong:
+        print(said(f"left out: {text}"), file=sys.stderr)
     return document(title, subtitle, sections, footer(run))
 
 

@@ -26,18 +26,19 @@ works() {   # as script, and it must end well and quietly
     is_quiet "$T/err" || not_ok "$1 leaves stderr empty"
 }
 refuses() { refused "$2" ".*$1" script "${@:2}"; }
+bare() { "$PYTHON" -S "analysis/$1.py" --help >"$T/out" 2>"$T/err"; }   # without what Debian's packages add
 
 for name in report attention plot_metrics export_torch region_error ablation; do
     works $name --help
     expect "$name --help shows its usage" says "$T/out" "^usage: $name.py "
+    expect "$name.py can be started" test -x "analysis/$name.py"
+    refused $name ".* has no h5py; Debian's python3-h5py" bare $name
 done
 
 "$PYTHON" tests/check_analysis.py functions || not_ok "functions of analysis/ can be called"
 
 # ---- report ----------------------------------------------------------------------------------------
-cat >"$T/run/evaluation.json" <<JSON
-{"step": 4, "kid": {"s": {"value": 0.0123, "floor": 4.5e-5, "multiple": 0.083}, "t": {"value": 0.002}}, "fid": null, "kept": {"skin": 0.9}}
-JSON
+"$PYTHON" tests/check_analysis.py evaluation 4 "$T/run/evaluation.json"
 cp "$T/run/samples/step-00000004.png" "$T/run/samples/step-00000099.png"   # of a later step than the run has come to
 works report "$T/run" --program "$DAGAN"
 "$PYTHON" tests/check_analysis.py report "$T/run/report.html" "$T/run" "$T/adventurer.h5" "$T/lorelei.h5" "$DAGAN" ||
@@ -49,6 +50,27 @@ expect "with --translated it needs no program and shows the same regions" cmp \
 works report "$T/run" --output "$T/none.html" --program "$T/none"
 expect "without the program it says so" says "$T/none.html" "$T/none: No such file"
 expect "and shows training images" says "$T/none.html" "adventurer/train: training images"
+
+expect "an evaluation of the newest checkpoint is not called old" \
+    test "$(grep -c "newest checkpoint is of" "$T/none.html")" -eq 0
+"$PYTHON" tests/check_analysis.py evaluation 2 "$T/run/evaluation.json"
+works report "$T/run" --output "$T/old.html" --no-translate
+expect "an older one is" says "$T/old.html" "Of step 2; the newest checkpoint is of step 4\."
+
+# What is damaged is left out, and both the page and stderr say so.
+cp -r "$T/run" "$T/damaged"
+"$PYTHON" tests/check_analysis.py cut "$T/run/latest.h5" "$T/damaged/ckpt-00000009.h5"
+ln -s nowhere "$T/damaged/ckpt-00000008.h5"   # it is listed, and gone when it is opened
+head -1 "$T/run/metrics.csv" >"$T/damaged/metrics.csv"
+echo '{' >"$T/damaged/evaluation.json"
+script report "$T/damaged" --no-translate
+expect "a report without what is damaged" status_is 0 $?
+expect "stderr has a line for each damaged file" test "$(grep -c "^report.py: left out: " "$T/err")/$(wc -l <"$T/err")" = 4/4
+for what in "ckpt-00000008.h5: no such file" "ckpt-00000009.h5: cannot be read as HDF5" \
+    "metrics.csv: holds no rows of metrics" "evaluation.json: is no JSON"; do
+    expect "and the page says: $what" says "$T/damaged/report.html" "Left out: [^<]*$what"
+done
+expect "it shows the metrics of the checkpoint" says "$T/damaged/report.html" "Pairs per second, over steps 0 to 4"
 
 # Domains in files of their own, in any order.
 for group in adventurer lorelei; do "$PYTHON" tests/check_analysis.py alone $group data/faces.h5 "$T/only-$group.h5"; done
@@ -82,7 +104,8 @@ for label in eyes mouth glasses hair; do shared+=(--set "labels.$label=0"); done
 train 2 "$T/shared" "${shared[@]}" --set train.steps=2
 works attention "$T/shared/latest.h5" --output "$T/shared"
 cp "$T/out" "$T/printed"
-"$PYTHON" tests/check_analysis.py shared "$T/shared" "$T/printed" || not_ok "what attention wrote of parts that share a region can be read"
+"$PYTHON" tests/check_analysis.py shared "$T/shared" "$T/printed" ||
+    not_ok "what attention wrote of parts that share a region can be read"
 works plot_metrics "$T/run" "$T/run/ckpt-00000004.h5" --output "$T/metrics.svg"
 cp "$T/out" "$T/printed"
 "$PYTHON" tests/check_analysis.py metrics "$T/printed" "$T/run" || not_ok "what plot_metrics printed can be read to its end"
@@ -91,21 +114,23 @@ expect "plot_metrics draws" says "$T/metrics.svg" "</svg>"
 # ---- region_error ----------------------------------------------------------------------------------
 "$PYTHON" tests/check_analysis.py hide glasses data/faces.h5 "$T/hidden.h5"
 works region_error "$T/adventurer.h5" "$T/hidden.h5" adventurer
-expect "region_error has a line for each part that images show" test "$(cut -d' ' -f1 "$T/out" | xargs)" = "adventurer eyes mouth hair"
+expect "region_error has a line for each part that images show" \
+    test "$(cut -d' ' -f1 "$T/out" | xargs)" = "adventurer eyes mouth hair"
 
 # ---- mistakes --------------------------------------------------------------------------------------
-mkdir "$T/empty"
+mkdir "$T/empty" "$T/torn"
 "$PYTHON" tests/check_analysis.py cut "$T/run/latest.h5" "$T/cut.h5"
-echo '{' >"$T/run/evaluation.json"
+cp "$T/cut.h5" "$T/torn/ckpt-00000004.h5"
 refuses "holds no checkpoint" report "$T/empty"
-refuses "evaluation.json: is no JSON" report "$T/run" --no-translate
+refuses "holds no checkpoint .ckpt-\*.h5. that can be read: .*ckpt-00000004.h5: cannot be read as HDF5" report "$T/torn"
 refuses "nowhere.h5: no such file" report "$T/run" --data "$T/nowhere.h5"
 for shape in "1000 64" "3000 64" "2000 32"; do
     read -r rows size <<<"$shape"
     "$PYTHON" tests/check_analysis.py other $rows $size data/faces.h5 "$T/other.h5"
     for reader in "report $T/run" "attention $T/run/latest.h5"; do
         # shellcheck disable=SC2086 # two words
-        refuses "other.h5: adventurer/train holds images .$rows, $size, $size, 3., wanted .2000, 64, 64, 3.$" $reader --data "$T/other.h5"
+        refuses "other.h5: adventurer/train holds images .$rows, $size, $size, 3., wanted .2000, 64, 64, 3.$" \
+            $reader --data "$T/other.h5"
     done
 done
 refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5

@@ -98,9 +98,9 @@ def open_images(run, folder, program, translated):
 def outlines(images, row):
     a, out = images.a, []
     for part, region in images.parts.items():
-        x0, y0, x1, y1 = images.split.parts[part][row] - 0.5
+        x0, y0, x1, y1 = map(float, images.split.parts[part][row])
         if x0 >= 0:
-            out.append(box(x0, y0, x1, y1, "truth", COLOURS[region % 8]))
+            out.append(box(x0 - 0.5, y0 - 0.5, x1 - 0.5, y1 - 0.5, "truth", COLOURS[region % 8]))
     for r, ((x, y), (w, h)) in enumerate(zip(images.centres[row], a.half)):
         out.append(box(x - w, y - h, x + w, y + h, "region", COLOURS[r % 8]))
         out.append(f'<text class="label" x="{x:.2f}" y="{y:.2f}" fill="{COLOURS[r % 8]}">{r}</text>')
@@ -111,9 +111,10 @@ def cards(images, rows):
     """Each image with its regions, its translation, and the distances of its regions."""
     found, out = images.errors(), []
     for row in rows:
-        pair = picture(images.split.images[row], images.a.size, outlines(images, row))
+        name = f"{images.split.name} row {row}"
+        pair = picture(images.split.images[row], images.a.size, f"{name} and its regions", outlines(images, row))
         if images.outputs is not None:
-            pair += picture(images.outputs[row], images.a.size)
+            pair += picture(images.outputs[row], images.a.size, f"{name} translated")
         words = [f"<span>row {row}</span>"]
         for part, (region, at, distances, _) in found.items():
             for d in distances[at == row]:

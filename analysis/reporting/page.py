@@ -15,7 +15,7 @@ from matplotlib.image import imsave
 from matplotlib.ticker import MaxNLocator
 
 HERE = Path(__file__).resolve().parent
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 190, 46, 20, 8, 22  # of a chart, in its own units
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 200, 46, 20, 8, 34  # of a chart, in its own units
 POINTS_MAX = 500  # of a curve; longer ones are averaged to as many
 
 
@@ -50,6 +50,10 @@ def note(text):
     return f'<p class="note">{esc(text)}</p>'
 
 
+def warning(text):
+    return f'<p class="warning">{esc(text)}</p>'
+
+
 # ---- pictures ----------------------------------------------------------------------------------------
 
 
@@ -64,11 +68,16 @@ def png(pixels):
     return uri(out.getvalue())
 
 
-def picture(pixels, size, inside="", kind=""):
+def named(words):
+    """What tells a drawing to those who cannot see it."""
+    return f'role="img" aria-label="{esc(words)}"'
+
+
+def picture(pixels, size, words, inside=""):
     """Pixels under SVG drawn in their own coordinates: pixel 0 is centred at 0."""
     return (
-        f'<svg class="picture {kind}" viewBox="-0.5 -0.5 {size} {size}"><image href="{png(pixels)}" x="-0.5" y="-0.5" '
-        f'width="{size}" height="{size}"/>{inside}</svg>'
+        f'<svg class="picture" {named(words)} viewBox="-0.5 -0.5 {size} {size}"><image href="{png(pixels)}" x="-0.5" '
+        f'y="-0.5" width="{size}" height="{size}"/>{inside}</svg>'
     )
 
 
@@ -100,6 +109,14 @@ def extent(values):
     return (0.0 if low >= 0 and low - pad < 0 else low - pad), high + pad
 
 
+def beyond(values, low, high):
+    """What a chart from low to high leaves out of its values, in words."""
+    above, below = (values[np.isfinite(values) & is_out] for is_out in (values > high, values < low))
+    ends = [f"largest {number(float(above.max()))}"] if len(above) else []
+    ends += [f"smallest {number(float(below.min()))}"] if len(below) else []
+    return f"{', '.join(ends)}, off the chart" if ends else ""
+
+
 class Frame:
     """Where a chart's values lie on it: x0 to x1 across, y0 to y1 upwards."""
 
@@ -120,7 +137,8 @@ class Frame:
             out.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
             out.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{words}</text>')
         for v in (v for v in MaxNLocator(5, integer=True).tick_values(self.x0, self.x1) if self.x0 <= v <= self.x1):
-            out.append(f'<text x="{self.across(v):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{number(v)}</text>')
+            out.append(f'<text x="{self.across(v):.1f}" y="{HEIGHT - 19}" text-anchor="middle">{number(v)}</text>')
+        out.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end">step</text>')
         return "".join(out)
 
     def curve(self, x, y, colour, kind="line"):
@@ -134,6 +152,16 @@ class Frame:
         return line + "".join(f'<circle r="2.5" fill="{colour}" cx="{px:.1f}" cy="{py:.1f}"/>' for px, py in dots)
 
 
+def in_words(title, frame, series, cut):
+    """A chart for those who cannot see it: the last value and the range of each curve."""
+    told = []
+    for name, _, _, y, _ in series:
+        finite = y[np.isfinite(y)]
+        span = f", from {number(float(finite.min()))} to {number(float(finite.max()))}" if len(finite) else ""
+        told.append(f"{f'{name} ' if len(series) > 1 else ''}last {number(float(y[-1]))}{span}")
+    return f"{title}, over steps {number(frame.x0)} to {number(frame.x1)}: {'; '.join(told)}" + (f"; {cut}" if cut else "")
+
+
 def chart(title, series, steps=None):
     """A line chart over steps.  `series`: (name, colour, x, y, faint) with faint the values before smoothing, or None.
     `steps`: the first and the last step on its axis, if not those of the series."""
@@ -141,7 +169,9 @@ def chart(title, series, steps=None):
     if not series:
         return ""
     first, last = steps or (min(s[2].min() for s in series), max(s[2].max() for s in series))
-    frame = Frame(first, last, *extent(np.concatenate([v for s in series for v in s[3:] if v is not None])))
+    drawn = np.concatenate([v for s in series for v in s[3:] if v is not None])
+    frame = Frame(first, last, *extent(drawn))
+    cut = beyond(drawn, frame.y0, frame.y1)
     curves, key, data = [], [], []
     for name, colour, x, y, faint in series:
         if faint is not None:
@@ -157,7 +187,8 @@ def chart(title, series, steps=None):
     place = 'x="{}" y="{}" width="{}" height="{}" viewBox="{} {} {} {}"'.format(*inside, *inside)
     return (
         f'<figure class="chart" data-chart="{esc(values)}"><figcaption><strong>{esc(title)}</strong>'
-        f'<span class="key">{"".join(key)}</span></figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT}">{frame.grid()}'
+        f'<span class="key">{"".join(key)}</span></figcaption><svg {named(in_words(title, frame, series, cut))} '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}">{frame.grid()}<text x="{LEFT}" y="{HEIGHT - 5}">{cut}</text>'
         f'<svg {place}>{"".join(curves)}</svg><path class="cursor" d="M0 {TOP}V{HEIGHT - BOTTOM}"/></svg></figure>'
     )
 
@@ -165,53 +196,17 @@ def chart(title, series, steps=None):
 # ---- tables ------------------------------------------------------------------------------------------
 
 
-def table(head, rows):
-    """The first column names the row; the others are right-aligned."""
+def table(head, rows, has_words=False):
+    """The first column names the row; the others are right-aligned, but for the last one where it has words."""
     cells = lambda row, tag: "".join(f"<{tag}>{esc(c)}</{tag}>" for c in row)
-    top = f"<thead><tr>{cells(head, 'th')}</tr></thead>" if head else ""
+    top = f"<thead><tr>{cells(head, 'th')}</tr></thead>"
     body = "".join(f'<tr><th scope="row">{esc(r[0])}</th>{cells(r[1:], "td")}</tr>' for r in rows)
-    return f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>'
+    kind = ' class="told"' if has_words else ""
+    return f'<div class="scroll"><table{kind}>{top}<tbody>{body}</tbody></table></div>'
 
 
 def facts(pairs):
     return '<dl class="facts">' + "".join(f"<div><dt>{esc(k)}</dt><dd>{esc(v)}</dd></div>" for k, v in pairs) + "</dl>"
-
-
-def is_scalar(v):
-    return v is None or isinstance(v, (bool, int, float, str))
-
-
-def shown(v):
-    return (
-        number(v)
-        if is_scalar(v)
-        else ", ".join(shown(x) for x in v)
-        if isinstance(v, list)
-        else ""
-        if v is None
-        else str(v)
-    )
-
-
-def figures(value, title=""):
-    """Any JSON as tables: figures of one object in rows; objects of nothing but figures side by side in columns."""
-    heading = f"<h3>{esc(title)}</h3>" if title else ""
-    if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-        value = {str(i): v for i, v in enumerate(value)}
-    if not isinstance(value, dict):
-        return heading + table(None, [(title or "value", shown(value))])
-    simple = {k: v for k, v in value.items() if is_scalar(v) or isinstance(v, list) and all(map(is_scalar, v))}
-    flat = {k: v for k, v in value.items() if isinstance(v, dict) and v and all(map(is_scalar, v.values()))}
-    out = heading if simple or len(flat) > 1 else ""
-    if simple:
-        out += table(None, [(k, shown(v)) for k, v in simple.items()])
-    if len(flat) > 1:
-        columns = list(dict.fromkeys(c for v in flat.values() for c in v))
-        out += table(["", *columns], [(k, *(number(v[c]) if c in v else "" for c in columns)) for k, v in flat.items()])
-    for k, v in value.items():
-        if k not in simple and not (len(flat) > 1 and k in flat):
-            out += figures(v, f"{title} / {k}" if title else k)
-    return out
 
 
 # ---- the page ----------------------------------------------------------------------------------------

@@ -35,9 +35,10 @@ def heat_map(a, region, grey):
     layer = png(np.dstack([*rgb, 255 * (seen / seen.max()) ** 0.6]).astype(np.uint8))
     inside = f'<image href="{layer}" x="-0.5" y="-0.5" width="{a.size}" height="{a.size}"/>'
     inside += box(x - w, y - h, x + w, y + h, "truth", colour)
+    words = f"Centres of region {a.name(region)} in {a.data[1]}: mean {x:.1f}, {y:.1f}, sd {sx:.1f}, {sy:.1f} px"
     return (
-        f"<figure>{picture(backdrop(grey), a.size, inside)}<figcaption>{esc(a.name(region))}<br>"
-        f"<small>mean {x:.1f}, {y:.1f} · sd {sx:.1f}, {sy:.1f}</small></figcaption></figure>"
+        f"<figure>{picture(backdrop(grey), a.size, words, inside)}<figcaption>{esc(a.name(region))}<br>"
+        f"<small>mean {x:.1f}, {y:.1f} · sd {sx:.1f}, {sy:.1f} px</small></figcaption></figure>"
     )
 
 
@@ -93,15 +94,15 @@ def distance_curve(groups, steps, rows, centres, boxes):
 
 
 def moves(kept, domain):
-    """How far the centre of an image typically moves from one checkpoint to the next: series of a chart."""
-    all_of = [c.attention(domain) for c in kept]
-    x, y = np.array([c.step for c in kept[1:]], float), []
-    for then, now in zip(all_of, all_of[1:]):
+    """How far the centre of an image typically moves in 1000 steps, between one checkpoint and the next: series of a chart.
+    The older checkpoints lie farther apart."""
+    all_of, x, y = [c.attention(domain) for c in kept], np.array([c.step for c in kept], float), []
+    for then, now, steps in zip(all_of, all_of[1:], np.diff(x)):
         both = then.seen & now.seen
-        apart = np.linalg.norm(now.centres[both] - then.centres[both], axis=2)
+        apart = np.linalg.norm(now.centres[both] - then.centres[both], axis=2) * 1000 / steps
         y.append(np.median(apart, axis=0) if both.any() else np.full(now.regions, np.nan))
     last = all_of[-1]
-    return [(last.name(r), ink(r), x, np.array(y)[:, r], None) for r in range(last.regions)] if y else []
+    return [(last.name(r), ink(r), x[1:], np.array(y)[:, r], None) for r in range(last.regions)] if y else []
 
 
 def ways(a, means, grey):
@@ -111,9 +112,11 @@ def ways(a, means, grey):
         points, colour, (x, y) = " ".join(f"{x:.2f},{y:.2f}" for x, y in means[:, r]), COLOURS[r % 8], means[-1, r]
         lines.append(f'<polyline class="way" points="{points}" stroke="{colour}"/>')
         lines.append(f'<circle r="1" cx="{x:.2f}" cy="{y:.2f}" fill="{colour}"/>')
+    now = "; ".join(f"{a.name(r)} at {x:.1f}, {y:.1f} px" for r, (x, y) in enumerate(means[-1]))
+    way = picture(backdrop(grey), a.size, f"The way of the mean centres in {a.data[1]}, now {now}", "".join(lines))
     return (
         '<figure class="chart walk"><figcaption><strong>The way of the mean centres</strong>'
-        f'<span class="key">dots: now</span></figcaption>{picture(backdrop(grey), a.size, "".join(lines))}</figure>'
+        f'<span class="key">dots: now</span></figcaption>{way}</figure>'
     )
 
 
@@ -134,7 +137,7 @@ def drift(run):
                 for part, r in part_of(a, parts).items()
             ]
             charts.append(chart("Median distance to the part, px", series))
-        charts.append(chart("Median move between checkpoints, px", moves(run.kept, domain)))
+        charts.append(chart("Median move between checkpoints, px per 1000 steps", moves(run.kept, domain)))
         if domain in run.greys:
             charts.append(ways(a, np.array([centres[g].mean(axis=0) for g in groups]), run.greys[domain]))
         out.append(f'<h3>{esc(a.data[1])}</h3><div class="charts">{"".join(charts)}</div>')

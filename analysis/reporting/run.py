@@ -1,13 +1,13 @@
-"""What a report says of a run besides its regions: figures over steps, samples, evaluation, configuration, machine."""
-import json
+"""What a report says of a run besides its regions and evaluation: figures over steps, samples, configuration, machine."""
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from attention import mean_image
-from files import Attention, Checkpoint, Split, checkpoints, computed, find_data, mistake, read_metrics, smoothed
-from reporting.page import chart, duration, esc, facts, figures, ink, note, number, uri
+from files import Attention, Checkpoint, Mistake, Split, checkpoints, computed, find_data, mistake, read_metrics, smoothed
+from reporting import evaluation
+from reporting.page import chart, duration, esc, facts, ink, note, number, uri, warning
 
 DOMAINS = "source", "target"
 SMOOTH_FROM = 40  # rows of metrics from which curves are smoothed, by a running mean of a 20th of them
@@ -29,6 +29,7 @@ TIMES = {
     "Seconds per step spent waiting": ["wait_data_s", "wait_comm_s"],
     "Peak memory, MiB": ["peak_mib"],
 }
+LAST_ROWS = 20  # of metrics, that speed and accuracy are told from
 LOG_START, LOG_END = 40, 200  # lines of log.txt shown: what it says besides steps, and its last ones
 
 
@@ -38,8 +39,10 @@ class Run:
 
     folder: Path
     kept: list[Checkpoint]
-    metrics: dict[str, np.ndarray]
+    wrong: list[str]  # what was left out of the report, and why
     attention: dict[str, Attention]  # none in a model without regions
+    metrics: dict[str, np.ndarray] = field(default_factory=dict)  # none where not a row is written
+    evaluation: dict | None = None
     data: dict[str, Path] = field(default_factory=dict)  # only domains whose data set was found, as the next two
     splits: dict[str, Split] = field(default_factory=dict)
     greys: dict[str, np.ndarray] = field(default_factory=dict)  # the mean image
@@ -50,25 +53,58 @@ class Run:
 
     @property
     def step(self):
-        return int(max(self.metrics["step"][-1], self.newest.step))
+        return int(max(self.metrics["step"][-1] if self.metrics else 0, self.newest.step))
+
+    @property
+    def groups(self):
+        return {d: self.newest.config[f"data.{d}.group"] for d in DOMAINS}
+
+    @property
+    def label_warmup(self):
+        """The last step on labels alone; a batch that grew shortens them."""
+        c = self.newest.config
+        pairs = c["train.label_warmup"] * c["train.batch"] if c["model.kind"] == "dagan" else 0
+        return -(-pairs // self.newest.attrs.get("batch", c["train.batch"]))
+
+    def attempt(self, read, *of):
+        """What `read` finds, or None where a file is missing or damaged: the report goes without."""
+        try:
+            return read(*of)
+        except Mistake as e:
+            self.wrong.append(e.text)
+
+
+def newest_metrics(run):
+    """Of metrics.csv; where it is missing or damaged, those that the newest checkpoint remembers."""
+    found = run.attempt(read_metrics, run.folder) if (run.folder / "metrics.csv").exists() else None
+    found = found or run.newest.metrics()
+    if "loss_label" not in found:
+        found.pop("label_accuracy", None)  # it stays 0: no label is asked for
+    return found if len(found.get("step", [])) else {}
+
+
+def open_domain(run, domain, data):
+    c = run.newest.config
+    file = find_data(c[f"data.{domain}.file"], run.groups[domain], data)
+    if file:
+        split = Split(file, run.groups[domain], "train")
+        split.expect(c["data.size"], len(run.attention[domain].seen) if run.attention else None)
+        run.data[domain], run.splits[domain] = file, split
+        run.greys[domain] = mean_image(split.images, c["data.size"])
 
 
 def open_run(folder, data):
-    kept = checkpoints(folder)
+    kept, wrong = checkpoints(folder)
     if not kept:
-        mistake(f"{folder}: holds no checkpoint (ckpt-*.h5)")
-    metrics = read_metrics(folder if (folder / "metrics.csv").exists() else kept[-1].path)
-    if "loss_label" not in metrics:
-        metrics.pop("label_accuracy", None)  # it stays 0: no label is asked for
-    run = Run(folder, kept, metrics, {d: kept[-1].attention(d) for d in DOMAINS if kept[-1].has_regions})
-    c = run.newest.config
+        mistake(f"{folder}: holds no checkpoint (ckpt-*.h5)" + "".join(f" that can be read: {text}" for text in wrong[-1:]))
+    run = Run(folder, kept, wrong, {d: kept[-1].attention(d) for d in DOMAINS if kept[-1].has_regions})
+    run.metrics = newest_metrics(run)
+    run.evaluation = run.attempt(evaluation.read, folder)
     for domain in DOMAINS:
-        group = c[f"data.{domain}.group"]
-        file = find_data(c[f"data.{domain}.file"], group, data)
-        if file:
-            run.data[domain], run.splits[domain] = file, Split(file, group, "train")
-            run.splits[domain].expect(c["data.size"], len(run.attention[domain].seen) if run.attention else None)
-            run.greys[domain] = mean_image(run.splits[domain].images, c["data.size"])
+        if data:
+            open_domain(run, domain, data)  # what was asked for is there or a mistake
+        else:
+            run.attempt(open_domain, run, domain, data)
     return run
 
 
@@ -85,6 +121,8 @@ def curve(run, name, colour):
 
 
 def curves(run, groups):
+    if not run.metrics:
+        return note("No row of metrics is written yet.")
     steps = 0, run.metrics["step"][-1]
     out = []
     for title, names in groups.items():
@@ -96,19 +134,30 @@ def curves(run, groups):
 def losses(run):
     known = [n for names in LOSSES.values() for n in names]
     others = {n: [n] for n in run.metrics if n.startswith("loss_") and n not in known}
-    thick = "Thick: running mean. " if len(run.metrics["step"]) >= SMOOTH_FROM else ""
+    thick = "Thick: running mean. " if len(run.metrics.get("step", [])) >= SMOOTH_FROM else ""
     how = f"Unweighted, over steps. {thick}Point at a curve for its values; all charts follow."
     return note(how) + curves(run, LOSSES | others)
 
 
 def times(run):
-    return curves(run, TIMES)
+    return note("Step sizes of Adam, norms of the gradients, speed, waiting and memory, over steps.") + curves(run, TIMES)
+
+
+def paces(run):
+    """Pairs per second row by row, without those of steps on labels alone once there are others."""
+    rate, step = run.metrics["pairs_per_s"], run.metrics["step"]
+    whole = rate[np.concatenate([[0], step[:-1]]) >= run.label_warmup]  # a row counts the steps since the one before it
+    return whole if len(whole) else rate
+
+
+def pace(run):
+    return number(round(float(np.median(paces(run)[-LAST_ROWS:])), 1))
 
 
 def samples(run, most):
     step_of = lambda file: int(file.stem[5:])
     # Those of later steps are from before the run went back to an older checkpoint.
-    files = [f for f in sorted((run.folder / "samples").glob("step-*.png")) if step_of(f) <= run.step]
+    files = [f for f in sorted((run.folder / "samples").glob("step-*.png")) if f.stem[5:].isdigit() and step_of(f) <= run.step]
     if not files or most < 1:
         return note("No samples: this run wrote none, or none are wanted.")
     shown = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(most, len(files))).astype(int))]
@@ -122,24 +171,19 @@ def samples(run, most):
         rows = "Test images. First three rows: s, s again, F(s). Last three: t, t again, F(t)."
     if len(shown) < len(files):
         rows += f" {len(shown)} of {len(files)} pictures, evenly spaced."
+    early = ""
+    if run.label_warmup:
+        who = "DAE and D1 learn" if "loss_d1_label" in run.metrics else "DAE learns"
+        until = f"Until step {number(run.label_warmup)} {who} labels alone"
+        early = note(f"{until}; translations before that are of an untrained G.")
     return (
         f'{note(rows)}<div class="samples"><div class="bar"><button type="button" title="Play">▶</button>'
         f'<input type="range" min="0" max="{last}" value="{last}" aria-label="Step">'
-        f"<output>step {steps[-1]}</output></div>{images}</div>"
+        f"<output>step {steps[-1]}</output></div>{early}{images}</div>"
     )
 
 
-# ---- evaluation, configuration, machine ----------------------------------------------------------------
-
-
-def evaluation(run):
-    path = run.folder / "evaluation.json"
-    if not path.exists():
-        return note(f"{path} is not there: this run has not been evaluated.")
-    try:
-        return figures(json.loads(path.read_text()))
-    except ValueError as e:
-        return mistake(f"{path}: is no JSON: {e}")
+# ---- configuration, machine ----------------------------------------------------------------------------
 
 
 def setting(value):
@@ -154,32 +198,40 @@ def configuration(run):
         section, name = key.split(".", 1)
         groups.setdefault(section, []).append((name, setting(value)))
     inside = "".join(f"<div><h3>{esc(section)}</h3>{facts(lines)}</div>" for section, lines in groups.items())
-    return f'<div class="columns">{inside}</div>'
+    return note("Every setting, as the newest checkpoint holds it.") + f'<div class="columns">{inside}</div>'
 
 
 def best(run):
     """The fact that names best.h5, if there is one."""
     path = run.folder / "best.h5"
-    if not path.exists():
+    c = run.attempt(Checkpoint, path) if path.exists() else None
+    return [("best", f"{path.name}, step {c.step}, {c.config['checkpoint.best']} {c.file['state/best'][0]:.4g}")] if c else []
+
+
+def speed(run):
+    m = run.metrics
+    if not m:
         return []
-    c = Checkpoint(path)
-    return [("best", f"{path.name}, step {c.step}, {c.config['checkpoint.best']} {c.file['state/best'][0]:.4g}")]
+    rates, waits = paces(run), m["wait_data_s"] + m["wait_comm_s"]
+    since = f" after step {number(run.label_warmup)}" if len(rates) < len(waits) else ""
+    return [
+        ("pairs per second", f"{pace(run)}, median of the last {min(LAST_ROWS, len(rates))} rows"),
+        (f"highest{since}", number(round(float(rates.max()), 1))),
+        ("waiting, last row", f"{number(1e3 * waits[-1])} ms per step"),
+        ("peak memory of the largest rank", f"{m['peak_mib'].max():.0f} MiB"),
+    ]
 
 
 def machine(run):
-    a, m, file = run.newest.attrs, run.metrics, run.newest.path
-    waits = m["wait_data_s"] + m["wait_comm_s"]
-    out = facts(
+    a, newest = run.newest.attrs, run.newest
+    out = note("What trained this run, how fast, and what its log says.") + facts(
         [
             ("program", a["program"]),
             ("ranks", a["ranks"]),
             ("seed", a["seed"]),
             ("time in training", duration(a["seconds"])),
-            ("pairs per second, last row", number(m["pairs_per_s"][-1])),
-            ("highest", number(m["pairs_per_s"].max())),
-            ("waiting, last row", f"{number(1e3 * waits[-1])} ms per step"),
-            ("peak memory of the largest rank", f"{m['peak_mib'].max():.0f} MiB"),
-            ("checkpoint", f"{file.name}, {file.stat().st_size / 2**20:.1f} MiB"),
+            *speed(run),
+            ("checkpoint", f"{newest.path.name}, {newest.stat.st_size / 2**20:.1f} MiB"),
             *best(run),
         ]
     )
@@ -201,10 +253,11 @@ def overview(run, shown):
     step, steps = run.step, int(attrs["steps"])
     cells = [
         ("step", number(step), f"of {number(steps)}" if steps >= step else ""),
-        ("time in training", duration(max(m["seconds"][-1], attrs["seconds"])), ""),
-        ("pairs per second", number(round(m["pairs_per_s"][-1], 1)), f"{attrs['ranks']} ranks"),
+        ("time in training", duration(max(m["seconds"][-1] if m else 0, attrs["seconds"])), ""),
     ]
-    told = m.get("label_accuracy", np.array([]))[-20:]
+    if m:
+        cells.append(("pairs per second", pace(run), f"{attrs['ranks']} rank{'s' * (attrs['ranks'] > 1)}"))
+    told = m.get("label_accuracy", np.array([]))[-LAST_ROWS:]
     if np.isfinite(told).any():  # NaN where no image of the batch had a known label
         cells.append(("labels told rightly", f"{np.nanmean(told):.0%}", "in training"))
     for domain, images in shown.items():
@@ -213,5 +266,8 @@ def overview(run, shown):
             best, worst = min(found, key=found.get), max(found, key=found.get)
             group = run.attention[domain].data[1]
             cells.append((f"regions, {group}", f"{found[best]:.1f}–{found[worst]:.1f} px", f"{best} to {worst}"))
+    cells += evaluation.tiles(run)
+    out = note("How far the run has come, how fast it goes, and what it has learned.")
+    out += "".join(warning(f"Left out: {text}") for text in run.wrong)
     tile = "<div><dt>{}</dt><dd>{} <small>{}</small></dd></div>"
-    return '<dl class="tiles">' + "".join(tile.format(*map(esc, cell)) for cell in cells) + "</dl>"
+    return out + '<dl class="tiles">' + "".join(tile.format(*map(esc, cell)) for cell in cells) + "</dl>"

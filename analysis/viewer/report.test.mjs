@@ -42,6 +42,8 @@ await run(async () => {
   check("every_section_has_something_to_show", sections.join() === SECTIONS.join(), sections);
   const pictures = await page.$$eval("img", (list) => list.filter((p) => !p.naturalWidth).map((p) => p.alt));
   check("every_picture_can_be_read", !pictures.length, pictures);
+  const names = await page.$$eval("main svg:not(svg svg)", (list) => list.filter((s) => !s.ariaLabel).length);
+  check("every_drawing_has_a_name", !names, names);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   check("nothing_reaches_beyond_the_window", wide <= 0, `${wide}`);
   await samples();
