@@ -56,6 +56,9 @@ typedef struct {
 // Builds what one step of the configured kind computes; the first build of a network adds its parameters to
 // the model.
 void objective_build(objective_t *o, model_t *m, int step, int n);
+// The objectives of one leaf for each step that the kind takes, m->conf set, in the one order that lays out a
+// model's parameters; the others stay empty (n = 0).
+void model_build(model_t *m, objective_t *g, objective_t *label, objective_t *d, objective_t *label_d);
 void objective_free(objective_t *o);
 // For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
 var_t objective_seen(objective_t *o, var_t x, const char *name);

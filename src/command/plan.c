@@ -33,16 +33,13 @@ int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
     int bad = kind_check(conf) || plan_run(&dry->plan, conf, c->rank, c->size, (begun_t){ 0 });
     if (comm_agree(c, bad, error_text()) || loss_net_find(&dry->model, c)) return -1;
     find_classes(dry, c, conf);
-    int leaf = conf->train.microbatch;
-    objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
-    const int step[] = { STEP_G, STEP_LABEL, STEP_D, STEP_LABEL_D };
-    for (int i = 0; i < 4; i++)
-        if (kind_takes(conf, step[i])) objective_build(o[i], &dry->model, step[i], leaf);
+    model_build(&dry->model, &dry->g, &dry->label, &dry->d, &dry->label_d);
     params_alloc(&dry->model.f, 0, 0);
     params_alloc(&dry->model.d, 0, 0);
     params_alloc(&dry->model.loss_net, 0, 0);
+    objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
     for (int i = 0; i < 4; i++)
-        if (kind_takes(conf, step[i])) tape_plan(&o[i]->tape, o[i]->total);
+        if (o[i]->n) tape_plan(&o[i]->tape, o[i]->total);
     return 0;
 }
 

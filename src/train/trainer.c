@@ -64,10 +64,7 @@ static int build(trainer_t *tr, bool keeps_wires)
     int leaf = conf->train.microbatch;
     m->conf = conf;
     if (loss_net_find(m, tr->comm)) return -1;
-    objective_t *const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
-    const int step[] = { STEP_G, STEP_LABEL, STEP_D, STEP_LABEL_D };
-    for (int i = 0; i < 4; i++)
-        if (kind_takes(conf, step[i])) objective_build(o[i], m, step[i], leaf);
+    model_build(m, &tr->g, &tr->label, &tr->d, &tr->label_d);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
     follow_weights(&m->d, POWER_ITERATIONS);
@@ -76,9 +73,10 @@ static int build(trainer_t *tr, bool keeps_wires)
     params_share_average(&m->d);
     side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves);
     side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D", tr->plan.my_leaves);
+    objective_t *const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
     for (int i = 0; i < 4; i++)
-        if (kind_takes(conf, step[i]))
-            plan_objective(tr, o[i], step[i] & STEPS_OF_D ? &tr->d_side : &tr->f_side, keeps_wires);
+        if (o[i]->n)
+            plan_objective(tr, o[i], o[i]->step & STEPS_OF_D ? &tr->d_side : &tr->f_side, keeps_wires);
     size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
     for (int i = 0; i < 2; i++) {
