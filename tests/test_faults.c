@@ -70,7 +70,7 @@ static void at_step(void *arg, trainer_t *tr)
 static void at_leaf(void *arg, trainer_t *tr, objective_t *o, int leaf)
 {
     fault_t *f = arg;
-    long step = o->step & STEPS_OF_D ? tr->d_step : tr->step;
+    long step = o->step & STEPS_OF_D ? tr->pending.step : tr->step;
     if (f->tensor || o->step != f->objective || tr->plan.first_leaf + leaf != f->leaf) return;
     if (step == f->step || (f->again && step > f->step)) o->x->x[numel(o->x->dim) / 2 + 7] = f->value; // of t
 }

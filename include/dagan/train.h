@@ -259,6 +259,18 @@ typedef struct {
     void *arg;
 } observer_t;
 
+// D's part of a step: its gradients are summed while the next step of F computes, and trainer_settle ends it
+// there.
+typedef struct {
+    objective_t *of; // d or label_d
+    long step;
+    size_t image;       // numbers of one image
+    float *fakes;       // (my leaves, 2, pairs of a leaf, image): s', t'
+    uint8_t *reals[2];  // (my pairs, image): s and t
+    int16_t *labels[2]; // (my pairs, labels): theirs
+    size_t *rows;       // (2, my pairs): where s and t stand in their data sets
+} d_step_t;
+
 struct trainer {
     observer_t observer;
     const comm_t *comm;
@@ -276,18 +288,13 @@ struct trainer {
     objective_t g, d;           // one leaf's tapes
     objective_t label, label_d; // with train.label_warmup, of its steps
     side_t f_side, d_side;
-    float *fakes;         // (my pairs, 2, H, W, 3): s', t' of this step
-    uint8_t *reals[2];    // (my pairs, H, W, 3): s and t of the step whose gradients of D are under way
-    int16_t *d_labels[2]; // (my pairs, labels): theirs
-    size_t *d_rows;       // (2, my pairs): rows of s and of t in that step
+    d_step_t pending;
     const batch_t *batch; // of this step
     image_pool_t pool;
     attention_map_t seen_s, seen_t;
     metrics_t metrics;
     long step;                                  // steps done
     long gan_steps;                             // of them, steps that trained D
-    long d_step;                                // the step whose gradients of D are under way
-    objective_t *d_of;                          // d or label_d, what they are of
     bool d_finite;                              // the last gradients of D were
     double score[SCORES];                       // that D1 and D2 gave in it, see side.h
     double loss[OBJECTIVE_TERMS_MAX], accuracy; // of the last step, in the order of losses[]

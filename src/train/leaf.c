@@ -26,7 +26,8 @@ static void fill_images(trainer_t *tr, objective_t *o, int first)
 {
     const batch_t *b = tr->batch;
     bool is_d = o->step & STEPS_OF_D;
-    const uint8_t *s = is_d ? tr->reals[0] : b->image_s, *t = is_d ? tr->reals[1] : b->image_t;
+    const uint8_t *s = is_d ? tr->pending.reals[0] : b->image_s,
+                  *t = is_d ? tr->pending.reals[1] : b->image_t;
     size_t image = (size_t)tr->source.h * (size_t)tr->source.w * 3, n = (size_t)o->n;
     pixels_to_float(o->x->x, s + (size_t)first * image, n * image);
     pixels_to_float(o->x->x + n * image, t + (size_t)first * image, n * image);
@@ -35,15 +36,15 @@ static void fill_images(trainer_t *tr, objective_t *o, int first)
 static void fill_fakes(trainer_t *tr, objective_t *o, int leaf)
 {
     size_t images = numel(o->wires.t->dim);
-    memcpy(o->x->x, tr->fakes + 2 * (size_t)leaf * images, 2 * images * sizeof(float));
-    pixels_to_float(o->wires.t->x, tr->reals[1] + (size_t)leaf * images, images);
-    if (o->wires.s) pixels_to_float(o->wires.s->x, tr->reals[0] + (size_t)leaf * images, images);
+    memcpy(o->x->x, tr->pending.fakes + 2 * (size_t)leaf * images, 2 * images * sizeof(float));
+    pixels_to_float(o->wires.t->x, tr->pending.reals[1] + (size_t)leaf * images, images);
+    if (o->wires.s) pixels_to_float(o->wires.s->x, tr->pending.reals[0] + (size_t)leaf * images, images);
 }
 
 // D's gradients may be looked at again when the next step has begun.
 static long step_of(const trainer_t *tr, const objective_t *o)
 {
-    return o->step & STEPS_OF_D ? tr->d_step : tr->step;
+    return o->step & STEPS_OF_D ? tr->pending.step : tr->step;
 }
 
 // Every image that a discriminator sees gets numbers of its own, by step, sample of the batch and place.
@@ -85,7 +86,7 @@ void leaf_fill(trainer_t *tr, objective_t *o, int leaf)
     else
         fill_images(tr, o, first);
     if (o->step & STEPS_OF_D)
-        fill_labels(o, tr->d_labels[0], tr->d_labels[1], first);
+        fill_labels(o, tr->pending.labels[0], tr->pending.labels[1], first);
     else
         fill_labels(o, tr->batch->label_s, tr->batch->label_t, first);
     fill_augmentation(tr, o, first);
@@ -97,7 +98,7 @@ void leaf_text(char *text, size_t size, const trainer_t *tr, const objective_t *
 {
     size_t at = 0;
     for (int d = 0; d < 2; d++) {
-        const size_t *row = o->step & STEPS_OF_D ? tr->d_rows + d * tr->plan.my_leaves * o->n
+        const size_t *row = o->step & STEPS_OF_D ? tr->pending.rows + d * tr->plan.my_leaves * o->n
                             : d                  ? tr->batch->row_t
                                                  : tr->batch->row_s;
         at += (size_t)snprintf(text + at, size - at, "%s rows", d ? ", target" : "source");

@@ -8,7 +8,7 @@
 // again.
 uint64_t leaf_seed(const trainer_t *tr);
 // Fills the tape of this rank's leaf `leaf` from tr->batch; for D's steps from the fakes and reals of
-// tr->d_step.
+// tr->pending.step.
 void leaf_fill(trainer_t *tr, objective_t *o, int leaf);
 // "source rows 12 40, target rows 7 3": what such a leaf consists of.
 void leaf_text(char *text, size_t size, const trainer_t *tr, const objective_t *o, int leaf);

@@ -78,7 +78,7 @@ int nonfinite_meet(trainer_t *tr, objective_t *o, side_t *s)
 {
     const config_t *conf = tr->conf;
     bool is_d = s == &tr->d_side;
-    long step = is_d ? tr->d_step : tr->step;
+    long step = is_d ? tr->pending.step : tr->step;
     char cause[CAUSE_TEXT], then[128];
     int most = conf->train.nonfinite_max;
     long in_a_row = tr->rollbacks - tr->rollbacks_kept;

@@ -85,11 +85,11 @@ static void finish_sum(trainer_t *tr, side_t *s, const char *part)
 // A step of D that is skipped leaves the pool as it was.
 static void undo_pool(trainer_t *tr)
 {
-    size_t image = tr->pool.image;
+    size_t image = tr->pending.image;
     tr->gan_steps--;
     for (int i = 0; i < tr->pool.samples; i++) {
         int leaf = i / tr->d.n, at = i % tr->d.n;
-        float *fs = tr->fakes + (2 * (size_t)leaf * (size_t)tr->d.n + (size_t)at) * image;
+        float *fs = tr->pending.fakes + (2 * (size_t)leaf * (size_t)tr->d.n + (size_t)at) * image;
         image_pool_undo(&tr->pool, leaf_seed(tr), tr->gan_steps, i, fs, fs + (size_t)tr->d.n * image);
     }
 }
@@ -99,16 +99,16 @@ int trainer_settle(trainer_t *tr)
     side_t *s = &tr->d_side;
     if (!s->under_way) return 0;
     finish_sum(tr, s, "D");
-    bool is_warm = tr->d_of == &tr->label_d;
-    keep_sums(tr, s, tr->d_of->step);
+    bool is_warm = tr->pending.of == &tr->label_d;
+    keep_sums(tr, s, tr->pending.of->step);
     unsigned nets = is_warm ? 1u : ~0u; // D1 is the first of its parameters
-    tr->d_finite = apply(tr, s, rate_of_d(tr->conf, &tr->plan, tr->d_step), nets);
+    tr->d_finite = apply(tr, s, rate_of_d(tr->conf, &tr->plan, tr->pending.step), nets);
     if (tr->d_finite) {
         follow_weights(s->params, 1);
         if (!is_warm) follow_scores(s->params, tr->score);
         return 0;
     }
-    int bad = nonfinite_meet(tr, tr->d_of, s);
+    int bad = nonfinite_meet(tr, tr->pending.of, s);
     if (!is_warm) undo_pool(tr);
     return bad;
 }
@@ -157,8 +157,8 @@ static int generator_leaf(trainer_t *tr, int leaf)
     side_leaf(&tr->f_side, o, leaf, use_of_d);
     if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
     note_attention(tr, o, leaf);
-    memcpy(tr->fakes + 2 * (size_t)leaf * images, o->wires.fs->x, images * sizeof(float));
-    memcpy(tr->fakes + (2 * (size_t)leaf + 1) * images, o->wires.ft->x, images * sizeof(float));
+    memcpy(tr->pending.fakes + 2 * (size_t)leaf * images, o->wires.fs->x, images * sizeof(float));
+    memcpy(tr->pending.fakes + (2 * (size_t)leaf + 1) * images, o->wires.ft->x, images * sizeof(float));
     return 0;
 }
 
@@ -166,13 +166,13 @@ static int generator_leaf(trainer_t *tr, int leaf)
 static void keep_reals(trainer_t *tr)
 {
     size_t n = (size_t)tr->plan.my_leaves * (size_t)tr->conf->train.microbatch;
-    memcpy(tr->reals[0], tr->batch->image_s, n * tr->pool.image);
-    memcpy(tr->reals[1], tr->batch->image_t, n * tr->pool.image);
-    memcpy(tr->d_labels[0], tr->batch->label_s, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
-    memcpy(tr->d_labels[1], tr->batch->label_t, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
-    memcpy(tr->d_rows, tr->batch->row_s, n * sizeof *tr->d_rows);
-    memcpy(tr->d_rows + n, tr->batch->row_t, n * sizeof *tr->d_rows);
-    tr->d_step = tr->step;
+    memcpy(tr->pending.reals[0], tr->batch->image_s, n * tr->pending.image);
+    memcpy(tr->pending.reals[1], tr->batch->image_t, n * tr->pending.image);
+    memcpy(tr->pending.labels[0], tr->batch->label_s, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
+    memcpy(tr->pending.labels[1], tr->batch->label_t, n * (size_t)tr->conf->n_labels * sizeof(int16_t));
+    memcpy(tr->pending.rows, tr->batch->row_s, n * sizeof *tr->pending.rows);
+    memcpy(tr->pending.rows + n, tr->batch->row_t, n * sizeof *tr->pending.rows);
+    tr->pending.step = tr->step;
 }
 
 static int label_leaf(trainer_t *tr, int leaf)
@@ -187,9 +187,9 @@ static int label_leaf(trainer_t *tr, int leaf)
 
 static void discriminator_leaf(trainer_t *tr, int leaf)
 {
-    objective_t *o = tr->d_of;
+    objective_t *o = tr->pending.of;
     size_t images = numel(o->wires.t->dim), image = images / (size_t)o->n;
-    float *fs = tr->fakes + 2 * (size_t)leaf * images, *ft = fs + images;
+    float *fs = tr->pending.fakes + 2 * (size_t)leaf * images, *ft = fs + images;
     for (int i = 0; i < o->n && o->step == STEP_D; i++)
         image_pool_exchange(&tr->pool, leaf_seed(tr), tr->gan_steps, leaf * o->n + i, fs + (size_t)i * image,
                             ft + (size_t)i * image);
@@ -215,7 +215,7 @@ int trainer_step(trainer_t *tr)
         if (is_warm ? label_leaf(tr, leaf) : generator_leaf(tr, leaf)) return -1;
     if (is_warm && trainer_settle(tr)) return -1;
     if (d->n_terms) {
-        tr->d_of = d;
+        tr->pending.of = d;
         keep_reals(tr);
         for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) discriminator_leaf(tr, leaf);
     }

@@ -77,13 +77,14 @@ static int build(trainer_t *tr, bool keeps_wires)
     for (int i = 0; i < 4; i++)
         if (o[i]->n)
             plan_objective(tr, o[i], o[i]->step & STEPS_OF_D ? &tr->d_side : &tr->f_side, keeps_wires);
-    size_t image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
-    tr->fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
+    size_t image = tr->pending.image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
+    tr->pending.fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
     for (int i = 0; i < 2; i++) {
-        tr->reals[i] = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, image);
-        tr->d_labels[i] = alloc((size_t)(tr->plan.my_leaves * leaf * conf->n_labels + 1), sizeof(int16_t));
+        tr->pending.reals[i] = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, image);
+        tr->pending.labels[i] =
+            alloc((size_t)(tr->plan.my_leaves * leaf * conf->n_labels + 1), sizeof(int16_t));
     }
-    tr->d_rows = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, 2 * sizeof *tr->d_rows);
+    tr->pending.rows = alloc((size_t)tr->plan.my_leaves * (size_t)leaf, 2 * sizeof *tr->pending.rows);
     image_pool_init(&tr->pool, conf, &tr->plan);
     translator_build(&tr->translator, m, 1);
     tape_plan(&tr->translator.tape, NULL);
@@ -133,12 +134,12 @@ void trainer_free(trainer_t *tr)
     if (tr->loader) loader_free(tr->loader);
     translator_free(&tr->translator);
     image_pool_free(&tr->pool);
-    free(tr->d_rows);
+    free(tr->pending.rows);
     for (int i = 0; i < 2; i++) {
-        free(tr->d_labels[i]);
-        free(tr->reals[i]);
+        free(tr->pending.labels[i]);
+        free(tr->pending.reals[i]);
     }
-    free(tr->fakes);
+    free(tr->pending.fakes);
     side_free(&tr->d_side);
     side_free(&tr->f_side);
     objective_free(&tr->label_d);
