@@ -256,6 +256,15 @@ static bool is_running(const trainer_t *tr, const char *loss)
     return false;
 }
 
+// In the newest row.
+static double now_of(const metrics_t *m, const char *column)
+{
+    const double *row = m->row + (m->n_rows - 1) * (size_t)m->n_columns;
+    int i = 0;
+    while (i < m->n_columns && strcmp(m->name[i], column)) i++;
+    return i < m->n_columns ? row[i] : NAN;
+}
+
 void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
 {
     const metrics_t *m = &tr->metrics;
@@ -268,10 +277,10 @@ void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta)
         if (strcmp(m->name[i], "label_accuracy") == 0 && !isnan(row[i]))
             at += snprintf(line + at, sizeof line - (size_t)at, "  right %3.0f%%", 100 * row[i]);
     }
-    enum { PAIRS = 3, WAIT_DATA, WAIT_COMM }; // the columns of metrics.csv that name_metrics() puts first
     snprintf(line + at, sizeof line - (size_t)at,
-             "  %6.2f pairs/s  a step waits %.4f s for data, %.4f s for ranks  ETA %s", row[PAIRS],
-             row[WAIT_DATA], row[WAIT_COMM], time_text(left, eta));
+             "  %6.2f pairs/s  a step waits %.4f s for data, %.4f s for ranks  ETA %s",
+             now_of(m, "pairs_per_s"), now_of(m, "wait_data_s"), now_of(m, "wait_comm_s"),
+             time_text(left, eta));
     rundir_say(r, "%s", line);
     if (!r->csv) return;
     csv_row(r->csv, m, row);

@@ -8,11 +8,9 @@
 
 #include "dagan/train.h"
 
-enum { CENTRES_MAX = 2 * 64 }; // attention.regions is at most 64
-
 struct visit {
     int64_t row, step;
-    float centres[CENTRES_MAX];
+    float centres[2 * CONF_REGIONS_MAX];
 };
 
 void attention_init(attention_map_t *a, const comm_t *c, size_t n, int regions)
