@@ -1,4 +1,4 @@
-# make run: train the faces job on every core.  make test: every test.  make help: the rest.
+# make run: train the faces job on every core.  make test: most tests.  make help: the rest.
 .DEFAULT_GOAL := all
 
 # A file includes headers of its own layer and of those to its left (make check-layers).

@@ -1,5 +1,5 @@
 // comm: ranks, agreement, sums in one fixed tree, and rows fetched from their owners.
-// This layer and HDF5's collective calls, behind array/ and data/, are all that communicates.
+// This layer and HDF5's collective calls in array/, data/ and run/dump.c are all that communicates.
 #ifndef DAGAN_COMM_H
 #define DAGAN_COMM_H
 

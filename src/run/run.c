@@ -28,8 +28,8 @@ static void catch_signals(void)
     const int signals[] = { SIGTERM, SIGINT, SIGUSR1 };
     for (int i = 0; i < 3; i++)
         CHECK(sigaction(signals[i], &a, NULL) == 0, "cannot catch signal %d", signals[i]);
-    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR,
-          "cannot ignore SIGPIPE"); // of `| tee`, which may end before the run
+    // stdout may be a pipe whose reader ends before the run.
+    CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR, "cannot ignore SIGPIPE");
 }
 
 static bool is_due(long every, long step)
