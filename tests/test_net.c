@@ -22,8 +22,7 @@ static void open_case(case_t *e, bool at_once)
     scope_t s = scope_new(&e->t, &e->params, e->conf, "dae", "instance"), enc = scope_in(&s, "enc");
     var_t x = tape_input(&e->t, "x", (shape_t){ 2, 64, 64, 3 });
     dae_t z = dae(&s, x, NULL);
-    EXPECT(strcmp(z.instances->op->name, "stack") == 0);
-    e->instances = at_once ? encoders[0]->build(&enc, z.regions[0]) : z.instances;
+    e->instances = at_once ? encode(&enc, z.regions[0]) : z.instances;
     tape_name(e->instances, "instances", true);
     var_t zero = tape_input(&e->t, "zero", e->instances->dim), loss = mean_square(e->instances, zero);
     params_alloc(&e->params, 1, 0);
@@ -32,6 +31,13 @@ static void open_case(case_t *e, bool at_once)
     tape_forward(&e->t, 0, e->t.n);
     tape_backward_start(&e->t, 1);
     tape_backward_until(&e->t, 0);
+}
+
+static int count_nodes(const tape_t *t, const char *op)
+{
+    int n = 0;
+    for (int i = 0; i < t->n; i++) n += strcmp(t->node[i]->op->name, op) == 0;
+    return n;
 }
 
 static void close_case(case_t *e)
@@ -47,6 +53,7 @@ TEST(instances_encoded_in_parts_are_those_encoded_at_once)
     double off = 0, largest = 0;
     open_case(&parts, false);
     open_case(&whole, true);
+    EXPECT(count_nodes(&parts.t, "stack") > 0); // some layers see fewer images at a time
     size_t n = numel(parts.instances->dim);
     EXPECT(memcmp(parts.instances->x, whole.instances->x, n * sizeof(float)) == 0);
     // Gradients of weights are added up in another order: rounding, 1e-6 of the largest.

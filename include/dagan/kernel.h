@@ -82,7 +82,8 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
        size_t b_step, float beta, float *c, size_t rs_c))                                                    \
     /* The same with rows of A that lie anywhere. */                                                         \
     X(void, product_at,                                                                                      \
-      (const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c))                  \
+      (const rows_at_t *a, int panels, const float *b, size_t rs_b, size_t b_step, float beta, float *c,     \
+       size_t rs_c))                                                                                         \
     /* Adam's update of n weights and the average of them (NULL: none); g is zeroed. */                      \
     X(void, adam, (float *w, float *m, float *v, float *g, float *ema, size_t n, const adam_step_t *s))      \
     X(void, add_to, (float *y, const float *x, size_t n))              /* y += x */                          \

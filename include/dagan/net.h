@@ -39,11 +39,14 @@ var_t residual(const scope_t *s, var_t x);
 // What G upsamples by, and data.size and WINDOW_STEP are multiples of.
 enum { ENCODER_STRIDE = 4 };
 
-// Features of images (n, H, W, 3): (n, H / stride, W / stride, c).
+enum { ENCODER_STAGES_MAX = 4 };
+
+// Features of images (n, H, W, 3): (n, H / stride, W / stride, c), by stages of layers of about one size,
+// each of what the one before it gives; NULL after the last.
 typedef struct {
     const char *name;
     int stride;
-    var_t (*build)(const scope_t *s, var_t x);
+    var_t (*stage[ENCODER_STAGES_MAX + 1])(const scope_t *s, var_t x);
 } encoder_t;
 
 // Centres (n, 1, N', 2) in pixels of images of `size`, from features.

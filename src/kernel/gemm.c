@@ -142,13 +142,14 @@ static void products_of(int n, const rows_at_t *a, const float *b, size_t rs_b, 
                         float *c, size_t rs_c)
 {
     float aside[NARROW_ROWS * PRODUCT_PANEL] __attribute__((aligned(64)));
-    int j = 0;
-    for (; j + nr <= n; j += nr, b += b_step) kernel->product_at(a, b, rs_b, beta, c + j, rs_c);
+    int whole = n / nr, j = whole * nr;
+    kernel->product_at(a, whole, b, rs_b, b_step, beta, c, rs_c);
+    b += (size_t)whole * b_step;
     for (int i = 0; j < n && i < a->m; i += NARROW_ROWS) {
         rows_at_t some = *a;
         some.row += i;
         some.m = a->m - i < NARROW_ROWS ? a->m - i : NARROW_ROWS;
-        kernel->product_at(&some, b, rs_b, 0, aside, nr);
+        kernel->product_at(&some, 1, b, rs_b, 0, 0, aside, nr);
         take_columns(some.m, n - j, aside, beta, c + (size_t)i * rs_c + j, rs_c);
     }
 }

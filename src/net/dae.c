@@ -20,7 +20,9 @@ const encoder_t *encoder_of(const config_t *conf)
 
 var_t encode(const scope_t *s, var_t x)
 {
-    return encoder_of(s->conf)->build(s, x);
+    const encoder_t *e = encoder_of(s->conf);
+    for (int i = 0; e->stage[i]; i++) x = e->stage[i](s, x);
+    return x;
 }
 
 const localiser_t *localiser_of(const config_t *conf)
@@ -108,18 +110,26 @@ int net_check_loss_net(const config_t *conf, const config_t *net)
     return 0;
 }
 
-// E of the instances, some images at a time: what one layer writes is still in the cache when the next one
-// reads it.  Images do not meet in E, so this is the same mathematics; a function of the shapes alone, so the
-// same bits everywhere.
-static var_t encode_parts(const scope_t *enc, var_t x)
+// A stage of E, some images at a time: what one layer writes is still in the cache when the next one reads
+// it, and no more images than that, since all of them meet the same weights.
+static var_t stage_in_parts(const scope_t *enc, var_t (*stage)(const scope_t *s, var_t x), var_t x)
 {
-    size_t image = (size_t)x->dim.h * (size_t)x->dim.w * (size_t)enc->conf->model.width;
-    int n = x->dim.n, most = (int)(PART_FLOATS / image), least = (n + NODE_INPUTS_MAX - 1) / NODE_INPUTS_MAX;
+    int c = x->dim.c > enc->conf->model.width ? x->dim.c : enc->conf->model.width, n = x->dim.n;
+    int most = PART_FLOATS / (x->dim.h * x->dim.w * c), least = (n + NODE_INPUTS_MAX - 1) / NODE_INPUTS_MAX;
     int part = most > least ? most : least, parts = 0;
     var_t y[NODE_INPUTS_MAX];
     for (int first = 0; first < n; first += part)
-        y[parts++] = encode(enc, rows(x, first, n - first < part ? n - first : part));
+        y[parts++] = stage(enc, rows(x, first, n - first < part ? n - first : part));
     return stack(parts, y);
+}
+
+// E of the instances.  Images do not meet in E, so this is the same mathematics; a function of the shapes
+// alone, so the same bits everywhere.
+static var_t encode_parts(const scope_t *enc, var_t x)
+{
+    const encoder_t *e = encoder_of(enc->conf);
+    for (int i = 0; e->stage[i]; i++) x = stage_in_parts(enc, e->stage[i], x);
+    return x;
 }
 
 // A box softer than that would let the neighbours' contrast in.

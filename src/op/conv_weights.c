@@ -27,7 +27,9 @@ static void rows_of_weights(const pass_t *p, float *gw, const float *padded, con
     const float *row[AT_ONCE];
     size_t segment[SEGMENTS];
     int width = p->kw * (int)p->ci;
-    for (int i = 0; i < count; i++) row[i] = padded_row(p, padded, (first + i) / width) + (first + i) % width;
+    for (int i = 0, ky = first / width, at = first % width; i < count; ky++, at = 0)
+        for (const float *weights_row = padded_row(p, padded, ky); i < count && at < width; at++)
+            row[i++] = weights_row + at;
     for (int i = 0; i < outputs; i++) segment[i] = (size_t)((oy + i) * p->cols) * p->ci;
     rows_at_t a = { count, outputs, p->ow, row, segment, (size_t)p->stride * p->ci };
     gemm_rows_of((int)p->co, &a, gy + (size_t)oy * p->y_row, p->co, 1, gw + (size_t)first * p->co, p->co);
@@ -36,7 +38,7 @@ static void rows_of_weights(const pass_t *p, float *gw, const float *padded, con
 // All rows of the weights over some pixels at a time, which stay in the cache.
 static void all_rows(const pass_t *p, float *gw, const float *padded, const float *gy)
 {
-    enum { ROWS = 16, PIXELS = 128 };
+    enum { ROWS = 32, PIXELS = 128 };
     int all = (int)pass_depth(p), outputs = (PIXELS + p->ow - 1) / p->ow;
     if (outputs > SEGMENTS) outputs = SEGMENTS;
     // The static schedule gives a thread the same rows each time, so it waits for no other.

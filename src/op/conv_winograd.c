@@ -15,9 +15,10 @@ enum {
     TILE = 4,
     WEIGHTS = WINOGRAD_WEIGHTS,
     POINTS_MAX = WINOGRAD_S2_POINTS,
-    BLOCK = 32,         // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
-    BLOCK_WEIGHTS = 96, // more there, because each block reads and writes all products of weights
-    SKEW = 16,          // floats between points, lest all fall into one set of the cache
+    BLOCK = 32,  // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
+    PART = 4096, // weights, each of many points, that are carried back at a time
+    STRIPE = 32, // channels of the output that are finished at a time: two panels, as the product likes
+    SKEW = 16,   // floats between points, lest all fall into one set of the cache
 };
 
 // The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
@@ -110,23 +111,44 @@ static size_t step(size_t channels, int tiles) // floats from one point to the n
     return channels * (size_t)tiles + SKEW;
 }
 
+// Rows of the weights that are carried back at a time.
+static size_t rows_of_weights(const job_t *j)
+{
+    size_t rows = PART / j->co / KERNEL_LANES * KERNEL_LANES;
+    return rows < KERNEL_LANES ? KERNEL_LANES : rows < j->ci ? rows : j->ci;
+}
+
 // Each thread has a block of its own, and zeros as wide as the channels for what lies outside the image.
 static size_t scratch(const conv_t *k)
 {
     job_t j = job_of(k);
-    int block = min(BLOCK, j.tiles), wide = min(BLOCK_WEIGHTS, j.tiles);
+    int block = min(BLOCK, j.tiles);
     size_t points = (size_t)j.points;
-    size_t data = (step(j.ci, block) + step(j.co, block)) * points * (size_t)omp_get_max_threads();
-    size_t weights = (step(j.ci, wide) + step(j.co, wide)) * points + step(j.ci * j.co, 1) * WEIGHTS;
+    size_t data =
+        (step(most(j.ci, j.co), block) + step(STRIPE, block)) * points * (size_t)omp_get_max_threads();
+    size_t weights = (step(j.ci, block) + step(j.co, block)) * points +
+                     step(j.co, (int)rows_of_weights(&j)) * WEIGHTS * (size_t)omp_get_max_threads();
     return most(data, weights) + most(j.ci, j.co);
 }
 
 // ---- weights ---------------------------------------------------------------------------------------
 
+// The carried weights (depth, width) lie STRIPE columns at a time, of each point one product after the other:
+// so one stripe of outputs is finished while it is in the cache, and the weights are read from end to end.
+static size_t stripe_width(size_t width, size_t first)
+{
+    return width - first < STRIPE ? width - first : STRIPE;
+}
+
+static const float *stripe_at(const float *form, size_t depth, size_t width, size_t first, size_t weight)
+{
+    return form + WEIGHTS * depth * first + weight * depth * stripe_width(width, first);
+}
+
 static size_t form_size(const conv_t *k, conv_pass_t which)
 {
-    size_t ci = (size_t)k->ci, co = (size_t)k->co;
-    return WEIGHTS * (which == CONV_FORWARD ? gemm_panels_size(ci, co) : gemm_panels_size(co, ci));
+    (void)which;
+    return (size_t)WEIGHTS * (size_t)k->ci * (size_t)k->co;
 }
 
 enum { SIDE = KERNEL_LANES }; // of the blocks that weights are carried in
@@ -143,7 +165,6 @@ static void turn(float to[9 * SIDE * SIDE], const conv_t *k, const float *weight
         }
 }
 
-// Panels of the carried weights (depth, width) at each point.
 static void make_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
     bool back = which == CONV_BACKWARD_DATA;
@@ -158,8 +179,10 @@ static void make_form(const conv_t *k, conv_pass_t which, float *form, const flo
             const float *g[9];
             for (size_t t = 0; t < 9; t++)
                 g[t] = back ? turned + (t * SIDE + i) * SIDE : weight + (t * depth + i0 + i) * width + o0;
-            (k->stride == 1 ? kernel->winograd_weights : kernel->winograd_s2_weights)(
-                form + gemm_panels_at(depth, i0 + i, o0), gemm_panels_size(depth, width), g, SIDE);
+            size_t first = o0 / STRIPE * STRIPE;
+            float *to = form + WEIGHTS * depth * first + gemm_panels_at(depth, i0 + i, o0 - first);
+            (k->stride == 1 ? kernel->winograd_weights
+                            : kernel->winograd_s2_weights)(to, depth * stripe_width(width, first), g, SIDE);
         }
     }
 }
@@ -237,15 +260,16 @@ typedef struct {
     bool adds; // to what stands there
 } ending_t;
 
-static void write_output(const job_t *j, float *y, const float *m, size_t stride, int tile, const ending_t *e)
+static void write_output(const job_t *j, float *y, const float *m, size_t stride, int tile, size_t channels,
+                         const ending_t *e, const float *bias)
 {
     const float *at[TILE * TILE];
     float *const *to = (float *const *)at;
     output_pixels(j, at, y, tile, e->up, NULL);
     if (e->adds)
-        kernel->winograd_output_add(to, m, stride, j->co);
+        kernel->winograd_output_add(to, m, stride, channels);
     else
-        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(to, m, stride, j->co, e->bias,
+        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(to, m, stride, channels, bias,
                                                                                 e->act);
 }
 
@@ -254,7 +278,7 @@ static void run(const job_t *j, float *y, const float *x, const float *form, con
 {
     int threads = omp_get_max_threads(), share = (j->tiles + threads - 1) / threads,
         block = even_block(share, BLOCK);
-    size_t panels = gemm_panels_size(j->ci, j->co), step_v = step(j->ci, block), step_m = step(j->co, block);
+    size_t step_v = step(j->ci, block), step_m = step(STRIPE, block);
     float *zeros = scratch, *blocks = scratch + j->ci;
     memset(zeros, 0, j->ci * sizeof(float));
 #pragma omp parallel for schedule(dynamic)
@@ -263,10 +287,16 @@ static void run(const job_t *j, float *y, const float *x, const float *form, con
         float *v = blocks + (step_v + step_m) * (size_t)j->points * (size_t)omp_get_thread_num();
         float *m = v + step_v * (size_t)j->points;
         for (int t = 0; t < tiles; t++) carry_input(j, v + (size_t)t * j->ci, step_v, x, first + t, zeros);
-        for (int p = 0; p < j->points; p++)
-            gemm_panels(tiles, (int)j->co, (int)j->ci, v + (size_t)p * step_v, j->ci, 1,
-                        form + weight_of(j, p) * panels, j->ci, 0, m + (size_t)p * step_m, j->co);
-        for (int t = 0; t < tiles; t++) write_output(j, y, m + (size_t)t * j->co, step_m, first + t, e);
+        for (size_t o = 0; o < j->co; o += STRIPE) {
+            size_t wide = stripe_width(j->co, o);
+            for (int p = 0; p < j->points; p++)
+                gemm_panels(tiles, (int)wide, (int)j->ci, v + (size_t)p * step_v, j->ci, 1,
+                            stripe_at(form, j->ci, j->co, o, weight_of(j, p)), j->ci, 0,
+                            m + (size_t)p * step_m, wide);
+            for (int t = 0; t < tiles; t++)
+                write_output(j, y + o, m + (size_t)t * wide, step_m, first + t, wide, e,
+                             e->bias ? e->bias + o : NULL);
+        }
     }
 }
 
@@ -283,7 +313,7 @@ static void forward(const conv_t *k, float *y, const float *x, const float *form
 static void backward_transposed(const job_t *j, float *gx, const float *gy, const float *form, float *scratch)
 {
     int per_image = j->across * j->down, block = even_block(per_image, BLOCK);
-    size_t panels = gemm_panels_size(j->co, j->ci), step_v = step(j->co, block), step_m = step(j->ci, block);
+    size_t step_v = step(j->co, block), step_m = step(STRIPE, block);
     float *zeros = scratch, *blocks = scratch + j->co;
     memset(zeros, 0, j->co * sizeof(float));
 #pragma omp parallel for schedule(dynamic)
@@ -294,13 +324,17 @@ static void backward_transposed(const job_t *j, float *gx, const float *gy, cons
             int tiles = min(block, (n + 1) * per_image - first);
             for (int t = 0; t < tiles; t++)
                 carry_gradient(j, v + (size_t)t * j->co, step_v, KERNEL_LANES, gy, first + t, zeros);
-            for (int p = 0; p < j->points; p++)
-                gemm_panels(tiles, (int)j->ci, (int)j->co, v + (size_t)p * step_v, j->co, 1,
-                            form + weight_of(j, p) * panels, j->co, 0, m + (size_t)p * step_m, j->ci);
-            for (int t = 0; t < tiles; t++) {
-                const float *at[POINTS_MAX];
-                input_pixels(j, at, gx, first + t, NULL);
-                kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * j->ci, step_m, j->ci);
+            for (size_t i = 0; i < j->ci; i += STRIPE) {
+                size_t wide = stripe_width(j->ci, i);
+                for (int p = 0; p < j->points; p++)
+                    gemm_panels(tiles, (int)wide, (int)j->co, v + (size_t)p * step_v, j->co, 1,
+                                stripe_at(form, j->co, j->ci, i, weight_of(j, p)), j->co, 0,
+                                m + (size_t)p * step_m, wide);
+                for (int t = 0; t < tiles; t++) {
+                    const float *at[POINTS_MAX];
+                    input_pixels(j, at, gx + i, first + t, NULL);
+                    kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * wide, step_m, wide);
+                }
             }
         }
     }
@@ -324,43 +358,58 @@ static void backward_data(const conv_t *k, float *gx, const float *gy, const flo
 
 // ---- backward_weights ------------------------------------------------------------------------------
 
-// dU = sum over tiles of (B^T d B) (A gy A^T), then gw += G^T dU G.
+// dU = sum over tiles of (B^T d B) (A gy A^T), then gw += G^T dU G, for one block of tiles after the other
+// and some rows of the weights at a time: they, and what becomes of them, stay in the cache.
+
+// Points of x (tiles, ci), and of gy as panels of `depth` tiles.
+typedef struct {
+    const float *v, *ty;
+    size_t step_v, step_y, depth;
+    int tiles;
+} points_t;
+
+static void add_rows(const job_t *j, float *gw, const points_t *at, size_t first, size_t rows, float *u)
+{
+    size_t step_u = step(j->co, (int)rows);
+    bool begun[WEIGHTS] = { false };
+    for (int p = 0; p < j->points; p++) {
+        size_t weight = weight_of(j, p);
+        gemm_panels((int)rows, (int)j->co, at->tiles, at->v + (size_t)p * at->step_v + first, 1, j->ci,
+                    at->ty + (size_t)p * at->step_y, at->depth, begun[weight], u + weight * step_u, j->co);
+        begun[weight] = true;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        float *g[9];
+        for (size_t t = 0; t < 9; t++) g[t] = gw + (t * j->ci + first + i) * j->co;
+        (j->stride == 1 ? kernel->winograd_weights_gradient
+                        : kernel->winograd_s2_weights_gradient)(g, u + i * j->co, step_u, j->co);
+    }
+}
+
 static void backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
 {
     job_t j = job_of(k);
-    int block = min(BLOCK_WEIGHTS, j.tiles);
-    size_t step_v = step(j.ci, block), step_y = step(j.co, block), step_u = step(j.ci * j.co, 1);
+    int block = even_block(j.tiles, BLOCK);
+    size_t rows = rows_of_weights(&j), step_u = step(j.co, (int)rows) * WEIGHTS;
+    size_t step_v = step(j.ci, block), step_y = step(j.co, block);
     float *zeros = scratch, *v = scratch + most(j.ci, j.co), *ty = v + step_v * (size_t)j.points;
     float *u = ty + step_y * (size_t)j.points;
     size_t group = (size_t)block * KERNEL_LANES; // the gradients' points are written as panels
     memset(zeros, 0, most(j.ci, j.co) * sizeof(float));
     for (int first = 0; first < j.tiles; first += block) {
-        int tiles = min(block, j.tiles - first);
+        points_t at = { v, ty, step_v, step_y, (size_t)block, min(block, j.tiles - first) };
 #pragma omp parallel
         {
 #pragma omp for
-            for (int t = 0; t < tiles; t++) {
+            for (int t = 0; t < at.tiles; t++) {
                 carry_input(&j, v + (size_t)t * j.ci, step_v, x, first + t, zeros);
                 carry_gradient(&j, ty + t * KERNEL_LANES, step_y, group, gy, first + t, zeros);
             }
 #pragma omp for schedule(dynamic)
-            for (size_t weight = 0; weight < WEIGHTS; weight++) {
-                float beta = first > 0;
-                for (int p = 0; p < j.points; p++) {
-                    if (weight_of(&j, p) != weight) continue;
-                    gemm_panels((int)j.ci, (int)j.co, tiles, v + (size_t)p * step_v, 1, j.ci,
-                                ty + (size_t)p * step_y, (size_t)block, beta, u + weight * step_u, j.co);
-                    beta = 1;
-                }
-            }
+            for (size_t i = 0; i < j.ci; i += rows)
+                add_rows(&j, gw, &at, i, j.ci - i < rows ? j.ci - i : rows,
+                         u + step_u * (size_t)omp_get_thread_num());
         }
-    }
-#pragma omp parallel for
-    for (size_t i = 0; i < j.ci; i++) {
-        float *g[9];
-        for (size_t t = 0; t < 9; t++) g[t] = gw + (t * j.ci + i) * j.co;
-        (j.stride == 1 ? kernel->winograd_weights_gradient
-                       : kernel->winograd_s2_weights_gradient)(g, u + i * j.co, step_u, j.co);
     }
 }
 

@@ -26,30 +26,35 @@ INLINE void put(int rows, vec_t sum[][VECTORS], float beta, float *c, size_t rs_
         }
 }
 
+// Each tile asks for its share of `soon`, the panels that most often come next: many do not fit the cache.
 INLINE void tile(int rows, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b,
-                 size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
+                 size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c, const float *soon)
 {
     vec_t sum[2][ROWS][VECTORS] = { { { { 0 } } } };
-    for (int p = 0; p < k; p++, a += cs_a, b += rs_b)
+    for (int p = 0; p < k; p++, a += cs_a, b += rs_b) {
+        if (soon) __builtin_prefetch(soon + p * rows, 0, 2);
         for (int i = 0; i < rows; i++)
             for (int q = 0; q < panels; q++)
                 for (int j = 0; j < VECTORS; j++)
                     sum[q][i][j] += a[(size_t)i * rs_a] * load(b + (size_t)q * b_step + j * LANES);
+    }
     for (int q = 0; q < panels; q++) put(rows, sum[q], beta, c + q * PANEL, rs_c);
 }
 
-INLINE void tile_at(int rows, int first, const rows_at_t *a, const float *b, size_t rs_b, float beta,
-                    float *c, size_t rs_c)
+INLINE void tile_at(int rows, int first, int panels, const rows_at_t *a, const float *b, size_t rs_b,
+                    size_t b_step, float beta, float *c, size_t rs_c)
 {
-    vec_t sum[REST_MOST + 1][VECTORS] = { { { 0 } } };
+    vec_t sum[2][REST_MOST + 1][VECTORS] = { { { { 0 } } } };
     for (int s = 0; s < a->segments; s++) {
         const float *at[REST_MOST + 1];
         for (int i = 0; i < rows; i++) at[i] = a->row[first + i] + a->segment[s];
         for (size_t p = 0; p < (size_t)a->k * a->step; p += a->step, b += rs_b)
             for (int i = 0; i < rows; i++)
-                for (int j = 0; j < VECTORS; j++) sum[i][j] += at[i][p] * load(b + j * LANES);
+                for (int q = 0; q < panels; q++)
+                    for (int j = 0; j < VECTORS; j++)
+                        sum[q][i][j] += at[i][p] * load(b + (size_t)q * b_step + j * LANES);
     }
-    put(rows, sum, beta, c + (size_t)first * rs_c, rs_c);
+    for (int q = 0; q < panels; q++) put(rows, sum[q], beta, c + (size_t)first * rs_c + q * PANEL, rs_c);
 }
 
 // The last rows, fewer than fill the smallest whole tile, are one tile, whose number of rows the compiler
@@ -64,14 +69,15 @@ INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float
     int i = 0;
     for (; i + at_once <= m; i += at_once)
         tile(at_once, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta,
-             c + (size_t)i * rs_c, rs_c);
+             c + (size_t)i * rs_c, rs_c,
+             i < panels * PANEL ? b + (size_t)panels * b_step + (size_t)i * (size_t)k : NULL);
     for (; i + then <= m; i += then)
         tile(then, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
-             rs_c);
+             rs_c, NULL);
 #define REST(rows)                                                                                           \
     if (rows < then && m - i == rows)                                                                        \
         tile(rows, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c, \
-             rs_c);
+             rs_c, NULL);
     EACH_REST(REST)
 #undef REST
 }
@@ -84,12 +90,21 @@ void ISA_NAME(product)(int m, int panels, int k, const float *a, size_t rs_a, si
     if (panels) rows_of(ROWS, 4, 1, m, k, a, rs_a, cs_a, b, rs_b, b_step, beta, c, rs_c);
 }
 
-void ISA_NAME(product_at)(const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c)
+INLINE void rows_at_of(int at_once, int panels, const rows_at_t *a, const float *b, size_t rs_b,
+                       size_t b_step, float beta, float *c, size_t rs_c)
 {
     int i = 0;
-    for (; i + ROWS_AT <= a->m; i += ROWS_AT) tile_at(ROWS_AT, i, a, b, rs_b, beta, c, rs_c);
+    for (; i + at_once <= a->m; i += at_once) tile_at(at_once, i, panels, a, b, rs_b, b_step, beta, c, rs_c);
 #define REST(rows) \
-    if (rows < ROWS_AT && a->m - i == rows) tile_at(rows, i, a, b, rs_b, beta, c, rs_c);
+    if (rows < at_once && a->m - i == rows) tile_at(rows, i, panels, a, b, rs_b, b_step, beta, c, rs_c);
     EACH_REST(REST)
 #undef REST
+}
+
+void ISA_NAME(product_at)(const rows_at_t *a, int panels, const float *b, size_t rs_b, size_t b_step,
+                          float beta, float *c, size_t rs_c)
+{
+    for (; panels >= 2; panels -= 2, b += 2 * b_step, c += 2 * PANEL)
+        rows_at_of(ROWS_OF_TWO, 2, a, b, rs_b, b_step, beta, c, rs_c);
+    if (panels) rows_at_of(ROWS_AT, 1, a, b, rs_b, b_step, beta, c, rs_c);
 }
