@@ -22,7 +22,7 @@ static norm_t norm_of(const node_t *y)
     return k;
 }
 
-// The mean of sum[] over each group, spread to its channels.
+// The mean of sum[] over each group, spread to its channels; mean may be sum.
 static void group_means(const norm_t *k, const double *sum, double *mean)
 {
     for (int g = 0; g < k->groups; g++) {
@@ -76,29 +76,28 @@ static void forward(node_t *y)
 }
 
 // gx = rstd * (w g - mean(w g) - xhat * mean(w g xhat)), means over the group; written as g * scale + x * q +
-// r.
-static void gradient_factors(const norm_t *k, float *factor, const float *w, const float *saved, double *a,
-                             double *b)
+// r. `sums` are those of g and of g xhat, and have room for the means.
+static void gradient_factors(const norm_t *k, float *factor, const float *w, const float *saved, double *sums)
 {
     size_t c = (size_t)k->c;
     const float *mean = saved + 2 * c, *rstd = mean + c;
-    double *mean_g = b + c, *mean_gx = mean_g + c;
+    const double *a = sums, *b = a + c;
+    double *mean_g = sums + 2 * c, *mean_gx = mean_g + c;
     float *q = factor + 2 * c, *r = q + c;
     memcpy(factor, saved, 2 * c * sizeof *factor);
     for (size_t j = 0; j < c; j++) {
-        a[j] *= w[j];
-        b[j] *= w[j];
+        mean_g[j] = a[j] * w[j];
+        mean_gx[j] = b[j] * w[j];
     }
-    group_means(k, a, mean_g);
-    group_means(k, b, mean_gx);
+    group_means(k, mean_g, mean_g);
+    group_means(k, mean_gx, mean_gx);
     for (size_t j = 0; j < c; j++) {
         q[j] = -rstd[j] * rstd[j] * (float)mean_gx[j];
         r[j] = -rstd[j] * (float)mean_g[j] - q[j] * mean[j];
     }
 }
 
-// Per image, side by side in scratch: sums of g and of g xhat for the parameters, then what the gradient
-// needs.
+// An image's sums, then its gradient while it is in the cache; the sums of all stand side by side in scratch.
 static void backward(node_t *y)
 {
     norm_t k = norm_of(y);
@@ -111,24 +110,18 @@ static void backward(node_t *y)
         size_t n = (size_t)i;
         const float *x = y->in[X]->x + n * image, *g = y->g + n * image, *saved = y->saved + n * SAVED * c;
         double *a = sums + n * SUMS * c, *b = a + c;
+        float *factor = (float *)(a + 4 * c);
         memset(a, 0, 2 * c * sizeof *a);
         kernel->norm_gradient_sums(g, x, k.pixels, c, saved, a, b, act);
         for (size_t j = 0; j < c; j++) b[j] *= saved[3 * c + j];
+        if (!gx) continue;
+        gradient_factors(&k, factor, y->in[WEIGHT]->x, saved, a);
+        kernel->norm_gradient(gx + n * image, g, x, k.pixels, c, factor, act, !y->fresh[X]);
     }
     for (size_t n = 0; n < (size_t)k.n; n++) {
         const double *a = sums + n * SUMS * c, *b = a + c;
         for (size_t j = 0; gb && j < c; j++) gb[j] += (float)a[j];
         for (size_t j = 0; gw && j < c; j++) gw[j] += (float)b[j];
-    }
-    if (!gx) return;
-#pragma omp parallel for
-    for (int i = 0; i < k.n; i++) {
-        size_t n = (size_t)i;
-        double *a = sums + n * SUMS * c;
-        float *factor = (float *)(a + 4 * c);
-        gradient_factors(&k, factor, y->in[WEIGHT]->x, y->saved + n * SAVED * c, a, a + c);
-        kernel->norm_gradient(gx + n * image, y->g + n * image, y->in[X]->x + n * image, k.pixels, c, factor,
-                              act, !y->fresh[X]);
     }
 }
 
