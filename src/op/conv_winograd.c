@@ -24,9 +24,8 @@ enum {
 // The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
 static const double WORTH = 0.75;
 // In the gradient of the weights, as measured: a point of a tile costs so many multiplications for each of
-// its channels, and a weight's points so many for each; the definition's multiplications take 1.25 times as
-// long.
-static const double POINT = 17, WEIGHT = 6.5, DEFINITION = 1.25;
+// its channels, and a weight's points so many for each.
+static const double POINT = 17, WEIGHT = 6.5;
 
 typedef struct {
     int n, h, w;              // images, and the pixels of x, as if upsampled
@@ -88,7 +87,7 @@ static bool weights_fit(const conv_t *k)
     job_t j = job_of(k);
     double weights = (double)(j.ci * j.co), points = (double)j.points * j.tiles;
     return points * (weights + POINT * (double)(j.ci + j.co)) + WEIGHT * WEIGHTS * weights <
-           DEFINITION * 9 * k->n * k->oh * k->ow * weights;
+           9.0 * k->n * k->oh * k->ow * weights;
 }
 
 static bool fits(const conv_t *k, conv_pass_t pass)
