@@ -2,6 +2,8 @@
 // The fast convolutions against seven plain loops, layer by layer, in all three passes and on every
 // instruction set of the machine.
 
+#include <omp.h>
+
 #include "test.h"
 
 #include "dagan/op.h"
@@ -41,6 +43,7 @@ static const struct {
     { "odd, 128 wide", { 4, 29, 31, 64 }, 3, 128, 2, 1, 1 },
     { "odd stride 1", { 3, 11, 9, 32 }, 3, 48, 1, 1, 1 },
     { "odd, 48 wide", { 2, 29, 31, 48 }, 3, 48, 2, 1, 1 },
+    { "odd, last block", { 3, 9, 17, 48 }, 3, 128, 1, 1, 1 },
     { "odd channels", { 2, 9, 10, 21 }, 3, 19, 1, 1, 1 },
     { "odd upsampled", { 2, 5, 7, 19 }, 3, 18, 1, 1, 2 },
     { "upsampled", { 2, 5, 7, 64 }, 3, 64, 1, 1, 2 },
@@ -142,6 +145,32 @@ TEST(every_layer_agrees_with_the_plain_loops_on_every_instruction_set)
     for (int k = STRIDE_1; k < KINDS; k++) EXPECT(cut_tiles[k] > 0);
     kernel = best;
     gemm_take_blis(true);
+}
+
+// Threads share out tiles, rows of outputs and rows of the weights.
+TEST(every_pass_has_the_same_bits_with_any_number_of_threads)
+{
+    static const char *const some[] = { "E c1", "E c2", "E res", "G u1", "D c1", "odd, last block" };
+    for (int i = 0; i < LAYERS; i++) {
+        bool is_one = false;
+        for (size_t k = 0; k < sizeof some / sizeof *some; k++)
+            is_one |= strcmp(layers[i].name, some[k]) == 0;
+        if (!is_one) continue;
+        case_t one, three;
+        size_t at[5];
+        omp_set_num_threads(1);
+        open_case(&one, i);
+        float *alone = run(&one, at);
+        omp_set_num_threads(3); // before the plan: scratch depends on it
+        open_case(&three, i);
+        float *shared = run(&three, at);
+        omp_set_num_threads(1);
+        if (memcmp(alone, shared, at[4] * sizeof(float))) fail_msg("%s: other bits", layers[i].name);
+        free(alone);
+        free(shared);
+        tape_free(&one.t);
+        tape_free(&three.t);
+    }
 }
 
 // What one leaf sums must not depend on how many images lie beside it in the batch.

@@ -41,8 +41,9 @@ enum { ENCODER_STRIDE = 4 };
 
 enum { ENCODER_STAGES_MAX = 4 };
 
-// Features of images (n, H, W, 3): (n, H / stride, W / stride, c), by stages of layers of about one size,
-// each of what the one before it gives; NULL after the last.
+// Features of images (n, H, W, 3): (n, H / stride, W / stride, c), by stages, each of what the one before it
+// gives; NULL after the last.  The first layer of a stage is its largest: width channels, or as many as it
+// reads.
 typedef struct {
     const char *name;
     int stride;

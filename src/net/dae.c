@@ -9,7 +9,7 @@
 
 #include "dagan/net.h"
 
-enum { PART_FLOATS = 1 << 18 }; // of a layer at full size
+enum { PART_FLOATS = 1 << 18 }; // of the first layer of a stage
 
 const encoder_t *encoder_of(const config_t *conf)
 {
@@ -110,16 +110,18 @@ int net_check_loss_net(const config_t *conf, const config_t *net)
     return 0;
 }
 
-// A stage of E, some images at a time: what one layer writes is still in the cache when the next one reads
-// it, and no more images than that, since all of them meet the same weights.
+// A stage of E, so many images at a time that what one layer writes is still in the cache when the next one
+// reads it, and so many that the weights are read seldom.
 static var_t stage_in_parts(const scope_t *enc, var_t (*stage)(const scope_t *s, var_t x), var_t x)
 {
     int c = x->dim.c > enc->conf->model.width ? x->dim.c : enc->conf->model.width, n = x->dim.n;
     int most = PART_FLOATS / (x->dim.h * x->dim.w * c), least = (n + NODE_INPUTS_MAX - 1) / NODE_INPUTS_MAX;
     int part = most > least ? most : least, parts = 0;
     var_t y[NODE_INPUTS_MAX];
-    for (int first = 0; first < n; first += part)
-        y[parts++] = stage(enc, rows(x, first, n - first < part ? n - first : part));
+    for (int first = 0; first < n; first += part) {
+        int count = n - first < part ? n - first : part;
+        y[parts++] = stage(enc, count < n ? rows(x, first, count) : x);
+    }
     return stack(parts, y);
 }
 

@@ -1,6 +1,7 @@
 // The gradient of a convolution's weights, gw (kh, kw, ci, co) += x^T gy: some rows of the weights at a time,
 // over some rows of outputs, with x where it lies in the padded image and gy where it lies.
 
+#include <omp.h>
 #include <string.h>
 
 #include "conv_pass.h"
@@ -27,9 +28,12 @@ static void rows_of_weights(const pass_t *p, float *gw, const float *padded, con
     const float *row[AT_ONCE];
     size_t segment[SEGMENTS];
     int width = p->kw * (int)p->ci;
-    for (int i = 0, ky = first / width, at = first % width; i < count; ky++, at = 0)
-        for (const float *weights_row = padded_row(p, padded, ky); i < count && at < width; at++)
-            row[i++] = weights_row + at;
+    int ky = first / width, at = first % width;
+    const float *under = padded_row(p, padded, ky); // a row of the weights
+    for (int i = 0; i < count; i++) {
+        row[i] = under + at;
+        if (++at == width) at = 0, under = padded_row(p, padded, ++ky);
+    }
     for (int i = 0; i < outputs; i++) segment[i] = (size_t)((oy + i) * p->cols) * p->ci;
     rows_at_t a = { count, outputs, p->ow, row, segment, (size_t)p->stride * p->ci };
     gemm_rows_of((int)p->co, &a, gy + (size_t)oy * p->y_row, p->co, 1, gw + (size_t)first * p->co, p->co);
@@ -38,14 +42,16 @@ static void rows_of_weights(const pass_t *p, float *gw, const float *padded, con
 // All rows of the weights over some pixels at a time, which stay in the cache.
 static void all_rows(const pass_t *p, float *gw, const float *padded, const float *gy)
 {
-    enum { ROWS = 32, PIXELS = 128 };
+    enum { ROWS_LEAST = 8, ROWS_MOST = 32, PIXELS = 128 };
     int all = (int)pass_depth(p), outputs = (PIXELS + p->ow - 1) / p->ow;
+    int threads = omp_get_num_threads(), rows = (all + threads - 1) / threads;
+    rows = rows < ROWS_LEAST ? ROWS_LEAST : rows > ROWS_MOST ? ROWS_MOST : rows;
     if (outputs > SEGMENTS) outputs = SEGMENTS;
     // The static schedule gives a thread the same rows each time, so it waits for no other.
     for (int oy = 0; oy < p->oh; oy += outputs)
 #pragma omp for schedule(static) nowait
-        for (int first = 0; first < all; first += ROWS)
-            rows_of_weights(p, gw, padded, gy, first, all - first < ROWS ? all - first : ROWS, oy,
+        for (int first = 0; first < all; first += rows)
+            rows_of_weights(p, gw, padded, gy, first, all - first < rows ? all - first : rows, oy,
                             p->oh - oy < outputs ? p->oh - oy : outputs);
 }
 

@@ -1,6 +1,6 @@
 // Convolution 3x3 by Winograd's method (kernel/simd/winograd.c for stride 1, winograd_s2.c for stride 2): the
 // outputs are cut into tiles of 4x4, what each tile reads is carried to a number of points, and at each point
-// all tiles meet the weights in one product.
+// a block of tiles meets the weights, some channels of the output at a time, in one product.
 //
 // The gradient of the input is, for stride 1, the forward pass of the flipped weights; for stride 2 it is the
 // forward pass transposed.  Tiles are taken in blocks that stay in the cache.  Upsampled input costs nothing:
@@ -16,7 +16,7 @@ enum {
     WEIGHTS = WINOGRAD_WEIGHTS,
     POINTS_MAX = WINOGRAD_S2_POINTS,
     BLOCK = 32,  // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
-    PART = 4096, // weights, each of many points, that are carried back at a time
+    PART = 4096, // about as many weights, each of many points, are carried back at a time
     STRIPE = 32, // channels of the output that are finished at a time: two panels, as the product likes
     SKEW = 16,   // floats between points, lest all fall into one set of the cache
 };
@@ -24,7 +24,7 @@ enum {
 // The transforms cost about as much as a quarter of the direct products: above this share nothing is won.
 static const double WORTH = 0.75;
 // In the gradient of the weights, as measured: a point of a tile costs so many multiplications for each of
-// its channels, and a weight's points so many for each.
+// its channels, and a weight's points so many for each block.
 static const double POINT = 17, WEIGHT = 6.5;
 
 typedef struct {
@@ -86,7 +86,8 @@ static bool weights_fit(const conv_t *k)
 {
     job_t j = job_of(k);
     double weights = (double)(j.ci * j.co), points = (double)j.points * j.tiles;
-    return points * (weights + POINT * (double)(j.ci + j.co)) + WEIGHT * WEIGHTS * weights <
+    double blocks = (j.tiles + BLOCK - 1) / BLOCK;
+    return points * (weights + POINT * (double)(j.ci + j.co)) + blocks * WEIGHT * WEIGHTS * weights <
            9.0 * k->n * k->oh * k->ow * weights;
 }
 
@@ -110,14 +111,22 @@ static size_t step(size_t channels, int tiles) // floats from one point to the n
     return channels * (size_t)tiles + SKEW;
 }
 
-// Rows of the weights that are carried back at a time.
-static size_t rows_of_weights(const job_t *j)
+static size_t up_to_lanes(size_t n)
 {
-    size_t rows = PART / j->co / KERNEL_LANES * KERNEL_LANES;
-    return rows < KERNEL_LANES ? KERNEL_LANES : rows < j->ci ? rows : j->ci;
+    return most((n + KERNEL_LANES - 1) / KERNEL_LANES, 1) * KERNEL_LANES;
 }
 
-// Each thread has a block of its own, and zeros as wide as the channels for what lies outside the image.
+// Rows of the weights that are carried back at a time: few enough for the cache, and for all threads to have
+// some.
+static size_t rows_at_once(const job_t *j)
+{
+    size_t threads = (size_t)omp_get_max_threads(), share = up_to_lanes((j->ci + threads - 1) / threads),
+           fitting = up_to_lanes(PART / j->co);
+    return fitting < share ? fitting : share;
+}
+
+// A block, which each thread has of its own but in the gradient of the weights, and zeros as wide as the
+// channels for what lies outside the image.
 static size_t scratch(const conv_t *k)
 {
     job_t j = job_of(k);
@@ -126,7 +135,7 @@ static size_t scratch(const conv_t *k)
     size_t data =
         (step(most(j.ci, j.co), block) + step(STRIPE, block)) * points * (size_t)omp_get_max_threads();
     size_t weights = (step(j.ci, block) + step(j.co, block)) * points +
-                     step(j.co, (int)rows_of_weights(&j)) * WEIGHTS * (size_t)omp_get_max_threads();
+                     step(j.co, (int)rows_at_once(&j)) * WEIGHTS * (size_t)omp_get_max_threads();
     return most(data, weights) + most(j.ci, j.co);
 }
 
@@ -139,9 +148,10 @@ static size_t stripe_width(size_t width, size_t first)
     return width - first < STRIPE ? width - first : STRIPE;
 }
 
-static const float *stripe_at(const float *form, size_t depth, size_t width, size_t first, size_t weight)
+// Where the stripe from column `first` on begins in the product of a point's weight.
+static size_t stripe_at(size_t depth, size_t width, size_t first, size_t weight)
 {
-    return form + WEIGHTS * depth * first + weight * depth * stripe_width(width, first);
+    return (WEIGHTS * first + weight * stripe_width(width, first)) * depth;
 }
 
 static size_t form_size(const conv_t *k, conv_pass_t which)
@@ -179,7 +189,7 @@ static void make_form(const conv_t *k, conv_pass_t which, float *form, const flo
             for (size_t t = 0; t < 9; t++)
                 g[t] = back ? turned + (t * SIDE + i) * SIDE : weight + (t * depth + i0 + i) * width + o0;
             size_t first = o0 / STRIPE * STRIPE;
-            float *to = form + WEIGHTS * depth * first + gemm_panels_at(depth, i0 + i, o0 - first);
+            float *to = form + stripe_at(depth, width, first, 0) + gemm_panels_at(depth, i0 + i, o0 - first);
             (k->stride == 1 ? kernel->winograd_weights
                             : kernel->winograd_s2_weights)(to, depth * stripe_width(width, first), g, SIDE);
         }
@@ -259,12 +269,14 @@ typedef struct {
     bool adds; // to what stands there
 } ending_t;
 
-static void write_output(const job_t *j, float *y, const float *m, size_t stride, int tile, size_t channels,
-                         const ending_t *e, const float *bias)
+// Channels [first, first + channels) of a tile.
+static void write_output(const job_t *j, float *y, const float *m, size_t stride, int tile, size_t first,
+                         size_t channels, const ending_t *e)
 {
+    const float *bias = e->bias ? e->bias + first : NULL;
     const float *at[TILE * TILE];
     float *const *to = (float *const *)at;
-    output_pixels(j, at, y, tile, e->up, NULL);
+    output_pixels(j, at, y + first, tile, e->up, NULL);
     if (e->adds)
         kernel->winograd_output_add(to, m, stride, channels);
     else
@@ -290,11 +302,10 @@ static void run(const job_t *j, float *y, const float *x, const float *form, con
             size_t wide = stripe_width(j->co, o);
             for (int p = 0; p < j->points; p++)
                 gemm_panels(tiles, (int)wide, (int)j->ci, v + (size_t)p * step_v, j->ci, 1,
-                            stripe_at(form, j->ci, j->co, o, weight_of(j, p)), j->ci, 0,
+                            form + stripe_at(j->ci, j->co, o, weight_of(j, p)), j->ci, 0,
                             m + (size_t)p * step_m, wide);
             for (int t = 0; t < tiles; t++)
-                write_output(j, y + o, m + (size_t)t * wide, step_m, first + t, wide, e,
-                             e->bias ? e->bias + o : NULL);
+                write_output(j, y, m + (size_t)t * wide, step_m, first + t, o, wide, e);
         }
     }
 }
@@ -327,7 +338,7 @@ static void backward_transposed(const job_t *j, float *gx, const float *gy, cons
                 size_t wide = stripe_width(j->ci, i);
                 for (int p = 0; p < j->points; p++)
                     gemm_panels(tiles, (int)wide, (int)j->co, v + (size_t)p * step_v, j->co, 1,
-                                stripe_at(form, j->co, j->ci, i, weight_of(j, p)), j->co, 0,
+                                form + stripe_at(j->co, j->ci, i, weight_of(j, p)), j->co, 0,
                                 m + (size_t)p * step_m, wide);
                 for (int t = 0; t < tiles; t++) {
                     const float *at[POINTS_MAX];
@@ -389,7 +400,7 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
 {
     job_t j = job_of(k);
     int block = even_block(j.tiles, BLOCK);
-    size_t rows = rows_of_weights(&j), step_u = step(j.co, (int)rows) * WEIGHTS;
+    size_t rows = rows_at_once(&j), per_thread = step(j.co, (int)rows) * WEIGHTS;
     size_t step_v = step(j.ci, block), step_y = step(j.co, block);
     float *zeros = scratch, *v = scratch + most(j.ci, j.co), *ty = v + step_v * (size_t)j.points;
     float *u = ty + step_y * (size_t)j.points;
@@ -407,7 +418,7 @@ static void backward_weights(const conv_t *k, float *gw, const float *x, const f
 #pragma omp for schedule(dynamic)
             for (size_t i = 0; i < j.ci; i += rows)
                 add_rows(&j, gw, &at, i, j.ci - i < rows ? j.ci - i : rows,
-                         u + step_u * (size_t)omp_get_thread_num());
+                         u + per_thread * (size_t)omp_get_thread_num());
         }
     }
 }

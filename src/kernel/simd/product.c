@@ -66,11 +66,12 @@ _Static_assert(ROWS_OF_TWO <= REST_MOST + 1 && ROWS_AT <= REST_MOST + 1,
 INLINE void rows_of(int at_once, int then, int panels, int m, int k, const float *a, size_t rs_a, size_t cs_a,
                     const float *b, size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
+    bool asks = LANES > 4 && b_step > PANEL; // the plain path gains nothing, rows of B are no panels
     int i = 0;
     for (; i + at_once <= m; i += at_once)
         tile(at_once, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta,
              c + (size_t)i * rs_c, rs_c,
-             i < panels * PANEL ? b + (size_t)panels * b_step + (size_t)i * (size_t)k : NULL);
+             asks && i < panels * PANEL ? b + (size_t)panels * b_step + (size_t)i * (size_t)k : NULL);
     for (; i + then <= m; i += then)
         tile(then, panels, k, a + (size_t)i * rs_a, rs_a, cs_a, b, rs_b, b_step, beta, c + (size_t)i * rs_c,
              rs_c, NULL);
