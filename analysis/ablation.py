@@ -286,7 +286,9 @@ def table(variants, runs, found):
         cells = [cell([x[n] for x in mine], c[1]) for n, c in columns.items()]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     spread = f"Mean of {seeds} seeds ± half the range. " if seeds > 1 else ""
-    return [*lines, "", spread + "; ".join(f"{c[0]}: {c[2]}" for c in columns.values()) + "."]
+    judges = {run.evaluation.get("classifier") for run in runs} - {None}
+    judge = f"  Classifier {', '.join(sorted(judges))}." if judges else ""
+    return [*lines, "", spread + "; ".join(f"{c[0]}: {c[2]}" for c in columns.values()) + "." + judge]
 
 
 def write_tables(folder, variants, runs):

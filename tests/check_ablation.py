@@ -52,7 +52,10 @@ def judged(folder):
     sys.path.insert(0, "analysis")
     from ablation import figures
 
-    found = figures(json.loads((Path(folder) / "dagan/seed-1/evaluation.json").read_text()))
+    evaluation = json.loads((Path(folder) / "dagan/seed-1/evaluation.json").read_text())
+    table = (Path(folder) / "table.md").read_text()
+    check("table.md names the classifier", f"Classifier {evaluation['classifier']}." in table, table)
+    found = figures(evaluation)
     wanted = [name for name, x in found.items() if x is not None]
     check("runs.csv has a column for every figure", list(rows[0])[3:] == wanted, list(rows[0]))
     check("most of which the classifier gives", len(wanted) > 14, wanted)

@@ -196,5 +196,8 @@ if ! grep -q 'kernels for generic' "$T/keep/log.txt"; then
     DAGAN_ISA=generic train 2 "$T/keep" --set train.steps=5
     expect "a run that goes on with other kernels says so" says "$T/keep/log.txt" "^before that with kernels for "
 fi
+"$PYTHON" -c 'import h5py, numpy, sys; h5py.File(sys.argv[1], "r+").attrs["ways"] = numpy.bytes_("0" * 16)' "$T/keep/latest.h5"
+train 2 "$T/keep" --set train.steps=6
+expect "and so does one of another version" says "$T/keep/log.txt" "^before that with .* convolutions in other ways"
 train 2 "$T/some" --set checkpoint.keep=1 --set checkpoint.every=1 --set checkpoint.keep_every=2
 expect "checkpoint.keep_every: some stay" test "$(cd "$T/some" && echo ckpt*)" = "ckpt-00000002.h5 ckpt-00000004.h5"

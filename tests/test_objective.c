@@ -276,6 +276,7 @@ TEST(each_step_moves_its_own_networks_only)
         EXPECT(is_zero(other->g, other->n));
         for (int i = 0; i < e.o.tape.n; i++)
             EXPECT(e.o.tape.node[i]->params != other || !e.o.tape.node[i]->g);
+        EXPECT(!e.o.x->g && !e.o.wires.t->g); // nobody wants a gradient of images
         EXPECT(tape_final_at(&e.o.tape, other, 0, other->n) == e.o.tape.n);
         close_case(&e);
     }

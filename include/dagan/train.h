@@ -303,7 +303,7 @@ struct trainer {
     long rollbacks;                             // since the run began
     long rollbacks_kept;                        // of them, before the newest checkpoint
     bool wants_rollback;                        // agreed by all ranks
-    char kernels_before[64];                    // of the checkpoint it goes on from, "": these
+    char kernels_before[96];                    // of the checkpoint it goes on from, "": these
     double seconds;                             // of training before this process
     double began;                               // now() when this process began
     double waited_data, waited_comm;            // since the last log line

@@ -62,7 +62,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                    tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
     if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
     if (resumed && tr->kernels_before[0])
-        rundir_say(r, "before that with kernels for %s: the last bits are not those of one machine",
+        rundir_say(r, "before that with kernels for %s: the last bits are not those of one run",
                    tr->kernels_before);
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
 #include "checkpoint.h"
 
 enum { VERSION = 2 }; // of what its configuration and its weights mean
@@ -217,12 +219,30 @@ static void pass_all(pass_t *p, trainer_t *tr)
 
 // ---- attributes ------------------------------------------------------------------------------------
 
+enum { WAYS_TEXT = 17 };
+
+// How each pass of each convolution is computed, as one number: another version may do it in other last bits.
+static void ways_text(char text[WAYS_TEXT], const trainer_t *tr)
+{
+    const tape_t *tape[] = { &tr->g.tape, &tr->d.tape };
+    uint64_t hash = 0;
+    for (int t = 0; t < 2; t++)
+        for (int i = 0; i < tape[t]->n; i++) {
+            char how[64];
+            if (tape[t]->node[i]->op != &op_conv) continue;
+            conv_kernel_text(how, sizeof how, tape[t]->node[i]);
+            hash = XXH3_64bits_withSeed(how, strlen(how), hash);
+        }
+    snprintf(text, WAYS_TEXT, "%016llx", (unsigned long long)hash);
+}
+
 static int put_attributes(const array_file_t *f, const void *trainer)
 {
     const trainer_t *tr = trainer;
     const config_t *conf = tr->conf;
     static const char *const domain[] = { "/attention/source", "/attention/target" };
-    char *yaml = config_yaml(conf), regions[LABELS_TEXT];
+    char *yaml = config_yaml(conf), regions[LABELS_TEXT], ways[WAYS_TEXT];
+    ways_text(ways, tr);
     labels_text(regions, sizeof regions, conf);
     int bad = array_put_text(f, "/", "format", FORMAT) | array_put_long(f, "/", "version", VERSION) |
               array_put_long(f, "/", "step", tr->step) | array_put_long(f, "/", "steps", tr->plan.steps) |
@@ -231,8 +251,8 @@ static int put_attributes(const array_file_t *f, const void *trainer)
                              tr->step * tr->plan.batch / (long)(tr->source.n - tr->source.held_out)) |
               array_put_long(f, "/", "seed", conf->run.seed) | array_put_text(f, "/", "config", yaml) |
               array_put_text(f, "/", "program", "dagan_mpi " DAGAN_VERSION) |
-              array_put_text(f, "/", "kernels", kernel_text()) | checkpoint_put_classes(f, &tr->source) |
-              array_put_long(f, "/", "ranks", tr->comm->size) |
+              array_put_text(f, "/", "kernels", kernel_text()) | array_put_text(f, "/", "ways", ways) |
+              checkpoint_put_classes(f, &tr->source) | array_put_long(f, "/", "ranks", tr->comm->size) |
               (tr->best_by[0] ? array_put_text(f, "/", "best_by", tr->best_by) : 0) |
               array_put_double(f, "/", "seconds", tr->seconds + now() - tr->began);
     for (int d = 0; d < 2 && tr->seen_s.regions; d++)
@@ -268,13 +288,17 @@ int checkpoint_lay_out(trainer_t *tr, save_t *save)
     return save_lay_out(save, put_attributes, tr);
 }
 
-// Other kernels go on with other last bits, which the log says.  Older files do not tell.
+// Other kernels and ways go on with other last bits, which the log says.  Older files do not tell.
 static void note_kernels(trainer_t *tr, const array_file_t *f)
 {
-    char *before = NULL;
+    char *kernels = NULL, *before = NULL, ways[WAYS_TEXT];
+    ways_text(ways, tr);
     tr->kernels_before[0] = 0;
-    if (array_get_text(f, "/", "kernels", &before)) return;
-    if (strcmp(before, kernel_text())) snprintf(tr->kernels_before, sizeof tr->kernels_before, "%s", before);
+    bool other_ways = !array_get_text(f, "/", "ways", &before) && strcmp(before, ways);
+    if (!array_get_text(f, "/", "kernels", &kernels) && (other_ways || strcmp(kernels, kernel_text())))
+        snprintf(tr->kernels_before, sizeof tr->kernels_before, "%s%s", kernels,
+                 other_ways ? ", convolutions in other ways" : "");
+    free(kernels);
     free(before);
 }
 
