@@ -145,7 +145,7 @@ static var_t example(tape_t *t, int i)
         { { 1, 7, 14, 16 }, 3, 16, 2, 1, 1, false, ACT_NONE }, // Winograd, stride 2
         { { 2, 3, 2, 5 }, 3, 4, 1, 1, 2, true, ACT_NONE },     // upsampled
         { { 1, 3, 4, 6 }, 3, 12, 1, 1, 2, false, ACT_RELU },
-        { { 1, 8, 8, 32 }, 3, 32, 1, 1, 1, false, ACT_NONE }, // Winograd, weights too
+        { { 1, 16, 16, 16 }, 3, 16, 1, 1, 1, false, ACT_NONE }, // Winograd, weights too
     };
     if (i >= (int)(sizeof e / sizeof *e)) return NULL;
     var_t x = tape_variable(t, e[i].x), w = tape_variable(t, (shape_t){ e[i].k, e[i].k, e[i].x.c, e[i].co });

@@ -25,7 +25,7 @@ enum {
 static const double WORTH = 0.75;
 // In the gradient of the weights, as measured: a point of a tile costs so many multiplications for each of
 // its channels, and a weight's points so many for each block.
-static const double POINT = 17, WEIGHT = 6.5;
+static const double POINT = 16, WEIGHT = 10;
 
 typedef struct {
     int n, h, w;              // images, and the pixels of x, as if upsampled
@@ -260,6 +260,18 @@ static void carry_gradient(const job_t *j, float *v, size_t stride, size_t group
     (j->stride == 1 ? kernel->winograd_gradient : kernel->winograd_s2_gradient)(v, stride, group, at, j->co);
 }
 
+// Channels [first, first + wide) of all points' products: of tiles' points v (tiles, depth), step_v apart,
+// with the weights, into m (tiles, wide), step_m apart.
+static void multiply_stripe(const job_t *j, float *m, size_t step_m, const float *v, size_t step_v, int tiles,
+                            const float *form, size_t depth, size_t width, size_t first)
+{
+    size_t wide = stripe_width(width, first);
+    for (int p = 0; p < j->points; p++)
+        gemm_panels(tiles, (int)wide, (int)depth, v + (size_t)p * step_v, depth, 1,
+                    form + stripe_at(depth, width, first, weight_of(j, p)), depth, 0, m + (size_t)p * step_m,
+                    wide);
+}
+
 // ---- forward, and backward_data of stride 1 --------------------------------------------------------
 
 typedef struct {
@@ -300,10 +312,7 @@ static void run(const job_t *j, float *y, const float *x, const float *form, con
         for (int t = 0; t < tiles; t++) carry_input(j, v + (size_t)t * j->ci, step_v, x, first + t, zeros);
         for (size_t o = 0; o < j->co; o += STRIPE) {
             size_t wide = stripe_width(j->co, o);
-            for (int p = 0; p < j->points; p++)
-                gemm_panels(tiles, (int)wide, (int)j->ci, v + (size_t)p * step_v, j->ci, 1,
-                            form + stripe_at(j->ci, j->co, o, weight_of(j, p)), j->ci, 0,
-                            m + (size_t)p * step_m, wide);
+            multiply_stripe(j, m, step_m, v, step_v, tiles, form, j->ci, j->co, o);
             for (int t = 0; t < tiles; t++)
                 write_output(j, y, m + (size_t)t * wide, step_m, first + t, o, wide, e);
         }
@@ -336,10 +345,7 @@ static void backward_transposed(const job_t *j, float *gx, const float *gy, cons
                 carry_gradient(j, v + (size_t)t * j->co, step_v, KERNEL_LANES, gy, first + t, zeros);
             for (size_t i = 0; i < j->ci; i += STRIPE) {
                 size_t wide = stripe_width(j->ci, i);
-                for (int p = 0; p < j->points; p++)
-                    gemm_panels(tiles, (int)wide, (int)j->co, v + (size_t)p * step_v, j->co, 1,
-                                form + stripe_at(j->co, j->ci, i, weight_of(j, p)), j->co, 0,
-                                m + (size_t)p * step_m, wide);
+                multiply_stripe(j, m, step_m, v, step_v, tiles, form, j->co, j->ci, i);
                 for (int t = 0; t < tiles; t++) {
                     const float *at[POINTS_MAX];
                     input_pixels(j, at, gx + i, first + t, NULL);
