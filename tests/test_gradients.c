@@ -5,7 +5,7 @@
 
 #include "test.h"
 
-#include "dagan/op.h"
+#include "scratch.h"
 
 // Smooth numbers away from the kinks of relu, |.| and max; labels and augmentation numbers where an op wants
 // them.
@@ -51,7 +51,9 @@ static bool case_open(case_t *e, const op_t *op, int i)
 static void backward(case_t *e)
 {
     rng_t r = rng_at(7, STREAM_TEST, 0, 1);
+    spoil_scratch(&e->t);
     tape_forward(&e->t, 0, e->t.n);
+    spoil_scratch(&e->t);
     tape_backward_start(&e->t, 0);
     for (size_t i = 0; i < numel(e->y->dim); i++) e->y->g[i] = rng_normal(&r);
     tape_backward_until(&e->t, 0);

@@ -107,6 +107,9 @@ extern const int n_ops;
 // weights direct".
 extern const op_t op_conv;
 void conv_kernel_text(char *text, size_t size, const node_t *y);
+// And why: what Winograd's method would cost, forward and in the gradient of the weights, where direct
+// products cost 1, or what forbids it: "costs 0.75, weights 1.08", "channels not in 16s".
+void conv_why_text(char *text, size_t size, const node_t *y);
 double conv_products(const node_t *y); // multiplications of its forward pass, twice
 
 // true: convolutions by their plain loops instead of the fast ways; other ops have the instruction set

@@ -26,7 +26,7 @@ static double mib(size_t floats)
 
 static void print_tape(const char *title, const tape_t *t)
 {
-    char shape[64], inputs[512], how[64];
+    char shape[64], inputs[512], how[64], why[64];
     if (!t->n) return;
     double products = 0;
     for (int i = 0; i < t->n; i++)
@@ -36,18 +36,21 @@ static void print_tape(const char *title, const tape_t *t)
     printf("memory: %.2f MiB, where values and gradients side by side would take %.2f; prepared weights %.2f "
            "MiB\n",
            mib(t->arena_floats), mib(t->value_floats), mib(t->form_floats));
-    printf("%5s  %-15s %-22s %12s %12s  %-14s %-30s inputs\n", "node", "op", "shape (n, h, w, c)", "bytes",
-           "FLOP", "wire", "way, share of products");
+    printf("%5s  %-15s %-22s %12s %12s  %-14s %-30s %-25s inputs\n", "node", "op", "shape (n, h, w, c)",
+           "bytes", "FLOP", "wire", "way, share of products", "by Winograd's method");
     for (int i = 0; i < t->n; i++) {
         const node_t *y = t->node[i];
         if (y->params) continue;
         snprintf(shape, sizeof shape, "(%d, %d, %d, %d)", y->dim.n, y->dim.h, y->dim.w, y->dim.c);
         inputs_text(inputs, sizeof inputs, y);
-        how[0] = 0;
-        if (y->op == &op_conv) conv_kernel_text(how, sizeof how, y);
-        printf("%5d  %-15s %-22s %12zu %12.0f  %-14s %-30s%s\n", i, y->op->name, shape,
+        how[0] = why[0] = 0;
+        if (y->op == &op_conv) {
+            conv_kernel_text(how, sizeof how, y);
+            conv_why_text(why, sizeof why, y);
+        }
+        printf("%5d  %-15s %-22s %12zu %12.0f  %-14s %-30s %-25s%s\n", i, y->op->name, shape,
                y->op->is_view ? 0 : numel(y->dim) * sizeof(float), y->op->flops ? y->op->flops(y) : 0.0,
-               y->name, how, inputs);
+               y->name, how, why, inputs);
     }
     printf("\n");
 }

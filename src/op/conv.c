@@ -47,6 +47,12 @@ void conv_kernel_text(char *text, size_t size, const node_t *y)
              weights == way ? "" : weights);
 }
 
+void conv_why_text(char *text, size_t size, const node_t *y)
+{
+    conv_t k = conv_of(y);
+    conv_winograd_why(text, size, &k);
+}
+
 double conv_products(const node_t *y)
 {
     conv_t k = conv_of(y);

@@ -32,6 +32,9 @@ extern const conv_kernel_t conv_plain;    // seven loops: the reference
 extern const conv_kernel_t conv_direct;   // products read the patches where they lie
 extern const conv_kernel_t conv_winograd; // 3x3: a quarter of the products, 81 of 144 at stride 2
 
+// Why it is taken or not: what its passes would cost where direct products cost 1, or what forbids it.
+void conv_winograd_why(char *text, size_t size, const conv_t *k);
+
 // Passes with few channels of output (conv_spread.c), which conv_direct leaves to these.
 enum { SPREAD_MOST = 4, CONV_TAPS_MOST = 16 };
 bool conv_spreads(const conv_t *k, conv_pass_t which);

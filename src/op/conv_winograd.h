@@ -1,0 +1,50 @@
+// What the files of Winograd's convolution share, private to op/conv_winograd*.c.
+#ifndef DAGAN_OP_CONV_WINOGRAD_H
+#define DAGAN_OP_CONV_WINOGRAD_H
+
+#include "conv.h"
+
+enum {
+    WINOGRAD_TILE = 4,
+    WINOGRAD_BLOCK =
+        32, // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
+    WINOGRAD_POINTS_MAX = WINOGRAD_S2_POINTS,
+};
+
+// One convolution, cut into tiles.
+typedef struct {
+    int n, h, w;              // images, and the pixels of x, as if upsampled
+    int oh, ow, across, down; // outputs, and tiles of them
+    int tiles;                // of the whole batch
+    int stride, side, points, up;
+    size_t ci, co;
+} winograd_t;
+
+winograd_t winograd_of(const conv_t *k);
+// Tiles of a block, at most WINOGRAD_BLOCK, so that all blocks are about as large.
+int winograd_block(int tiles);
+// Floats from one point of a block to the next, a little more than there are.
+size_t winograd_step(size_t channels, int tiles);
+// Which of the weights a point meets: with stride 2 the even pixels, the last four on each axis, share one.
+size_t winograd_weight(const winograd_t *j, int point);
+
+// Addresses of the pixels that a tile reads of x, and of those that it makes of y, which is stored `up` times
+// smaller; `outside` beyond the edges.
+void winograd_input_pixels(const winograd_t *j, const float **at, const float *x, int tile,
+                           const float *outside);
+void winograd_output_pixels(const winograd_t *j, const float **at, const float *y, int tile, int up,
+                            const float *outside);
+// Carries a tile of x, or of the gradient of y, to the points of v, which lie `stride` floats apart, those of
+// the gradient with `group` between vectors of channels.
+void winograd_carry_input(const winograd_t *j, float *v, size_t stride, const float *x, int tile,
+                          const float *zeros);
+void winograd_carry_gradient(const winograd_t *j, float *v, size_t stride, size_t group, const float *gy,
+                             int tile, const float *zeros);
+
+// The gradient of the weights (conv_winograd_weights.c).  What it costs, direct products: 1; at stride 1 or
+// 2, with channels in whole vectors.
+double winograd_weights_cost(const winograd_t *j);
+size_t winograd_weights_scratch(const winograd_t *j);
+void winograd_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch);
+
+#endif
