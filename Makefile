@@ -63,7 +63,7 @@ help:
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
-	@echo 'make test-viewer   the viewer and a report in headless Chromium, on a small run'
+	@echo 'make test-viewer   the viewer and a report in headless Chromium, on a small run; make data'
 	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers (TESTS="...", SHORT=1)'
@@ -207,7 +207,7 @@ analysis/viewer/node_modules/.package-lock.json: analysis/viewer/package-lock.js
 test-viewer: viewer
 	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(VIEWER_PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)
-	@tests/run viewer
+	@tests/run viewer faces
 test-torch:
 	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(TORCH_PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)

@@ -15,6 +15,20 @@ h5ls -r "$T/run/latest.h5" >"$T/h5ls" 2>&1
 expect "h5ls works" says "$T/h5ls" "/weights/dae/enc/c0/weight +Dataset \{8, 3, 3, 3\}"
 h5dump -a /attention/source/half "$T/run/latest.h5" >"$T/h5dump" 2>&1
 expect "h5dump works" says "$T/h5dump" '\(0\): 10'
+# The commands of the last lines, as somebody would paste them.
+sed -n '/^done: /,$p' "$T/run.out" >"$T/last"
+grep -oE "$T/run[^ ,)]*" "$T/last" | grep -v evaluation.json | xargs ls -d >"$T/out" 2>&1
+expect "what the last lines name is there" status_is 0 $?
+mkdir "$T/in" && "$PYTHON" -c "import h5py, matplotlib.image as m; m.imsave('$T/in/a.png', h5py.File('data/faces.h5')['adventurer/test/images'][0])"
+n=0
+while read -r line; do
+    line=${line#next} && line=${line/FOLDER/$T/in} && line=${line/FOLDER/$T/pictures}
+    said=${line%% --*} line=${line/dagan_mpi/./dagan_mpi} line=${line/python3/$PYTHON}
+    bash -c "$line" >"$T/out" 2>&1 </dev/null
+    expect "what to run next runs: $said" status_is 0 $?
+    n=$((n + 1))
+done < <(grep -E 'dagan_mpi [te]|python3' "$T/last" | grep -v h5ls)
+expect "which are three commands, with their results" test $n-"$(find "$T/pictures" "$T/run/evaluation.json" "$T/run/report.html" -type f | wc -l)" = 3-4
 expect "no file is left half-written" bash -c "! ls '$T/run' | grep -q tmp"
 
 pngs=("$T"/run/samples/step-0000000[24].png)
