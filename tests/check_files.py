@@ -150,7 +150,7 @@ def check_attention(f, data, steps, batch):
         check(f"/attention/{domain}: -1 and no centres where never seen",
               (step[()][~seen] == -1).all() and (centres[()][~seen] == 0).all())
         c = centres[()][seen]
-        check(f"/attention/{domain}: centres lie in the image", (c >= 0).all() and (c <= SIDE - 1).all())
+        check(f"/attention/{domain}: centres lie in the image", (c >= -0.5).all() and (c <= SIDE - 0.5).all())
         text = a.attrs["labels"]
         wanted = ", ".join(f"{k}: {v}" for k, v in LABELS.items())
         got = (float(a.attrs["half"]), float(a.attrs["sharpness"]), int(a.attrs["image_size"]),

@@ -23,7 +23,7 @@ mkdir "$T/in" && "$PYTHON" -c "import h5py, matplotlib.image as m; m.imsave('$T/
 n=0
 while read -r line; do
     line=${line#next} && line=${line/FOLDER/$T/in} && line=${line/FOLDER/$T/pictures}
-    said=${line%% --*} line=${line/dagan_mpi/./dagan_mpi} line=${line/python3/$PYTHON}
+    said=${line%% --*} line=${line/dagan_mpi/$DAGAN} line=${line/python3*/$PYTHON analysis/report.py $T/run --program $DAGAN}
     bash -c "$line" >"$T/out" 2>&1 </dev/null
     expect "what to run next runs: $said" status_is 0 $?
     n=$((n + 1))

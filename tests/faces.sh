@@ -12,6 +12,6 @@ expect "a few faces are drawn" status_is 0 $?
 draw OUTPUT="$T/others.h5" SEED=2
 expect "and a few others" status_is 0 $?
 "$PYTHON" tests/faces.py "$T/few.h5" "$T/others.h5" >"$T/out" 2>&1
-expect "they are the first of the shipped ones: $(tail -n 1 "$T/out")" status_is 0 $?
+expect "they are the first of the shipped ones, and no others are" status_is 0 $?
 ranks 1 "$DAGAN" "${SMALL[@]}" --set train.steps=1 --set data.source.file="$T/few.h5" --set data.target.file="$T/few.h5" --set run.dir="$T/run" >"$T/out" 2>&1
 expect "a step is trained on them" status_is 0 $?

@@ -60,7 +60,7 @@ static void at_step(void *arg, trainer_t *tr)
 TEST(a_step_allocates_nothing)
 {
     static const char yaml[] =
-        "data: {source: {group: faces}, target: {group: faces}, size: 16}\n"
+        "data: {source: {group: faces}, target: {group: faces}, size: 16, shift: 2}\n"
         "model: {width: 4, residuals: 1, norm: {d: none}, spectral: true}\n"
         "attention: {regions: 2, half: 4, mode: crop, jitter: 0.5}\n"
         "labels: {eyes: 0}\n"

@@ -137,6 +137,11 @@ TEST(every_layer_agrees_with_the_plain_loops_on_every_instruction_set)
             free(fast);
         }
         conv_kernel_text(how, sizeof how, e.y);
+        char why[64];
+        double cost = 1;
+        conv_why_text(why, sizeof why, e.y);
+        sscanf(why, "costs %lf", &cost);
+        EXPECT((cost < 1) == (strncmp(how, "winograd", 8) == 0));
         bool is_cut = e.y->dim.h % 4 || e.y->dim.w % 4;
         if (is_cut && strstr(how, "winograd") && !strstr(how, "weights"))
             cut_tiles[layers[i].up == 2 ? UPSAMPLED : layers[i].stride]++;

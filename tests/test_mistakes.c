@@ -144,6 +144,8 @@ TEST(keys_that_contradict_each_other_are_named)
           "configs/x.yaml: train.batch: found 8, wanted a multiple of train.microbatch, 3" },
         { SHORT "train.microbatch: 4\n", "train.batch=6",
           "--set train.batch: found 6, wanted a multiple of train.microbatch, 4" },
+        { SHORT "data.shift: 17\n", NULL,
+          AT_LINE(3) "data.shift: found 17, wanted at most a quarter of data.size, 16" },
         { SHORT "data.size: 66\n", NULL, AT_LINE(3) "data.size: found 66, wanted a multiple of 4" },
         { SHORT "attention.half: 33\n", NULL,
           AT_LINE(3) "attention.half: found 33, wanted at most half of data.size, 32" },

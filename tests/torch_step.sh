@@ -20,10 +20,10 @@ step() {
     expect "its losses, wires, gradients and update are PyTorch's" says "$T/out" 'step\.h5: agrees$'
 }
 step "the reference job"
-step "centres that settle" --set attention.settle=2
+step "centres that settle, images displaced" --set attention.settle=2 --set data.shift=3
 HELD=(--set model.spectral=true --set model.norm.d=none --set loss.weights.lecam=0.3)
 step "spectral norm and LeCam" "${HELD[@]}"
-step "them in CycleGAN" "${HELD[@]}" --set model.kind=cyclegan --set loss.weights.identity=5
+step "them in CycleGAN, images displaced" "${HELD[@]}" --set data.shift=3 --set model.kind=cyclegan --set loss.weights.identity=5
 # LeCam's averages begin at 0; some steps on they are four different numbers.
 ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=20 "${HELD[@]}" \
     --set samples.every=0 --set run.dir="$T/held" >"$T/out" 2>"$T/err"

@@ -124,7 +124,8 @@ def drift(run):
     which, n = "one checkpoint remembers", len(run.kept)
     if n > 1:
         which = f"{n} checkpoints of steps {number(run.kept[0].step)} to {number(run.newest.step)} remember"
-    out = [note(f"Training images, by the step of the visit: every visit that the {which}.")]
+    out = [note(f"Training images, by the step of the visit: every visit that the {which}. With data.shift an image "
+                "lies elsewhere at each visit, so the moves do not end at 0.")]
     for domain, a in run.attention.items():
         rows, steps, centres = visits(run.kept, domain)
         if not len(rows):

@@ -86,6 +86,7 @@ typedef enum {
     STREAM_TEST,
     STREAM_EVALUATE,
     STREAM_JITTER,
+    STREAM_SHIFT,
 } stream_t;
 
 typedef struct {
@@ -189,6 +190,7 @@ typedef struct {
     struct {
         domain_conf_t source, target;
         int size;
+        int shift;      // largest displacement of training images in pixels
         int validation; // last rows of each training split that are not trained on
     } data;
     struct {

@@ -226,7 +226,7 @@ typedef struct {
     size_t n;
     share_t mine; // rows
     int regions;
-    float *centres; // (mine.count, regions, 2)
+    float *centres; // (mine.count, regions, 2), of the image as stored
     int64_t *step;  // (mine.count), -1 never
     // Visits since the last exchange: row, step, centres of each.
     struct visit *visit;
@@ -266,7 +266,7 @@ typedef struct {
     long step;
     size_t image;       // numbers of one image
     float *fakes;       // (my leaves, 2, pairs of a leaf, image): s', t'
-    uint8_t *reals[2];  // (my pairs, image): s and t
+    uint8_t *reals[2];  // (my pairs, image): s and t as stored
     int16_t *labels[2]; // (my pairs, labels): theirs
     size_t *rows;       // (2, my pairs): where s and t stand in their data sets
 } d_step_t;

@@ -154,6 +154,9 @@ static int check_sizes(source_t *s)
                     c->train.batch, c->train.microbatch);
     if (c->data.size % 4)
         return fail("%s: found %d, wanted a multiple of 4", place_of(s, "data.size"), c->data.size);
+    if (c->data.shift > c->data.size / 4)
+        return fail("%s: found %d, wanted at most a quarter of data.size, %d", place_of(s, "data.shift"),
+                    c->data.shift, c->data.size / 4);
     if (check_regions(s)) return -1;
     if (c->attention.window % 4 || c->attention.window > c->data.size)
         return fail("%s: found %d, wanted a multiple of 4 up to data.size, %d",

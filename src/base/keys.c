@@ -84,6 +84,7 @@ const conf_key_t conf_keys[] = {
     { "data.target.file",      TEXT(data.target.file, NULL, NULL),                "HDF5 file of the target domain" },
     { "data.target.group",     TEXT(data.target.group, NULL, NULL),               "target domain in that file, its group" },
     { "data.size",             INT(data.size, 16, 1024, "64"),                    "side of the images in pixels, a multiple of 4" },
+    { "data.shift",            INT(data.shift, 0, 256, "0"),                      "training images lie displaced at random by up to so many pixels, at most a quarter of size" },
     { "data.validation",       INT(data.validation, 0, 1e6, "0"),                 "last training rows of each domain, not trained on but seen by checkpoint.best" },
     { "checkpoint.every",      LONG(checkpoint.every, 1, 1e9, "500"),             "steps between checkpoints" },
     { "checkpoint.keep",       INT(checkpoint.keep, 1, 100000, "3"),              "newest checkpoints kept" },

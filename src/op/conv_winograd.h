@@ -6,8 +6,8 @@
 
 enum {
     WINOGRAD_TILE = 4,
-    WINOGRAD_BLOCK =
-        32, // tiles: two images of 16x16; fewer pass by the weights oftener, more leave the cache
+    // Tiles, two images of 16x16: fewer pass by the weights oftener, more leave the cache.
+    WINOGRAD_BLOCK = 32,
     WINOGRAD_POINTS_MAX = WINOGRAD_S2_POINTS,
 };
 
@@ -45,6 +45,6 @@ void winograd_carry_gradient(const winograd_t *j, float *v, size_t stride, size_
 // 2, with channels in whole vectors.
 double winograd_weights_cost(const winograd_t *j);
 size_t winograd_weights_scratch(const winograd_t *j);
-void winograd_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch);
+void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch);
 
 #endif

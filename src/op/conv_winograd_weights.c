@@ -70,7 +70,7 @@ static void add_rows(const winograd_t *j, float *gw, const points_t *at, size_t 
     }
 }
 
-void winograd_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
+void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
 {
     winograd_t j = winograd_of(k);
     int block = winograd_block(j.tiles);

@@ -19,22 +19,30 @@ volatile int stop_requested;
 
 // ---- what steps leave behind ------------------------------------------------------------------------
 
-// Centres that are not finite would stay in checkpoints for as long as the image is not seen again.
-static void visit(attention_map_t *a, size_t row, long step, const float *centres)
+// Centres are kept as those of the image in the data set: its displacement is taken back, and what lay where
+// the edge is repeated is put on the edge.  Those that are not finite would stay in checkpoints until the
+// image is seen again.
+static void visit(attention_map_t *a, size_t row, const trainer_t *tr, const float *centres, const int by[2])
 {
-    for (int i = 0; i < 2 * a->regions; i++)
+    float own[2 * CONF_REGIONS_MAX], edge = (float)tr->conf->data.size - 0.5f;
+    for (int i = 0; i < 2 * a->regions; i++) {
         if (!isfinite(centres[i])) return;
-    attention_visit(a, row, step, centres);
+        own[i] = fminf(fmaxf(centres[i] - (float)by[i % 2], -0.5f), edge);
+    }
+    attention_visit(a, row, tr->step, own);
 }
 
 static void note_attention(trainer_t *tr, const objective_t *o, int leaf)
 {
     if (!o->wires.z.centres) return;
-    int regions = tr->conf->attention.regions, first = leaf * o->n;
+    size_t row = 2 * (size_t)tr->conf->attention.regions;
     const float *centres = o->wires.z.centres->x; // of s, then of t
     for (int i = 0; i < o->n; i++) {
-        visit(&tr->seen_s, tr->batch->row_s[first + i], tr->step, centres + 2 * i * regions);
-        visit(&tr->seen_t, tr->batch->row_t[first + i], tr->step, centres + 2 * (o->n + i) * regions);
+        int at = leaf * o->n + i, by_s[2], by_t[2];
+        leaf_shift(tr, o, leaf, 0, i, by_s);
+        leaf_shift(tr, o, leaf, 1, i, by_t);
+        visit(&tr->seen_s, tr->batch->row_s[at], tr, centres + (size_t)i * row, by_s);
+        visit(&tr->seen_t, tr->batch->row_t[at], tr, centres + (size_t)(o->n + i) * row, by_t);
     }
 }
 
