@@ -2,7 +2,7 @@
 """How fast dagan_mpi is, beside the alternatives, in the same run.  make bench [PARTS="a c"] [BENCH_ARGS=--quick]
 
   a  every convolution of the reference and faces jobs, beside im2col + BLIS, BLIS's product alone, and oneDNN
-  b  one step by op and phase, from the trace of --profile
+  b  one step by op and phase, from the trace of --profile, and what that costs
   c  the whole step beside PyTorch (analysis/peer/train.py), after showing that both compute the same step
   d  the sum over two ranks beside MPI_Allreduce
   e  peak resident memory of both
@@ -197,13 +197,14 @@ def print_trace(path, steps):
 def part_b(a):
     if a.trace:
         return print_trace(a.trace, a.steps or 1)
-    steps = a.steps or (1 if a.quick else 3)
-    try:
+    rounds, steps = a.rounds or (1 if a.quick else 5), a.steps or (1 if a.quick else 3)
+    costs = []
+    for _ in range(rounds):
+        plain = Dagan(a.scratch, steps).result()["pairs_per_s"]
         run = Dagan(a.scratch, steps, flags=["--profile"])
-        run.result()
-    except RuntimeError as error:
-        return print(f"no trace: {error}\n")
+        costs.append(100 * (plain / run.result()["pairs_per_s"] - 1))
     print_trace(f"{run.folder}/trace.json", 2 * steps)
+    print(f"--profile makes a step longer by {note('b', '--profile', 'cost', '% of a step', costs)} %\n")
 
 
 # ---- c and e: the whole step, and memory ------------------------------------------------------------------
