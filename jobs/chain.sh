@@ -24,7 +24,10 @@ for ((i = 1; i <= n; i++)); do
         done
         set -- "${words[@]}"
     fi
-    id=$(sbatch --parsable --no-requeue "${after[@]}" "$@") || exit 1
+    if ! id=$(sbatch --parsable --no-requeue "${after[@]}" "$@"); then
+        [ $i -eq 1 ] || echo "jobs ${ids[*]} are in the queue; to cancel them: scancel ${ids[*]}" >&2
+        exit 1
+    fi
     ids+=("${id%%;*}")
 done
 echo "jobs ${ids[*]}; to cancel all: scancel ${ids[*]}"

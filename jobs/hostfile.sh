@@ -54,5 +54,8 @@ watch=$!
 trap 'kill $watch; rm -f "$there"' EXIT
 
 export OMPI_MCA_plm_rsh_agent=$SSH
+# What the other hosts are to know as well.
+told=()
+for name in OMP_NUM_THREADS DAGAN_ISA BLIS_ARCH_TYPE; do [ -z "${!name+set}" ] || told+=(-x "$name"); done
 # shellcheck disable=SC2086 # options are words
-attend mpirun --hostfile "$there" ${NP:+-np $NP} -x OMP_NUM_THREADS $MPIRUN_OPTIONS "$DAGAN" "$@"
+attend mpirun --hostfile "$there" ${NP:+-np $NP} "${told[@]}" $MPIRUN_OPTIONS "$DAGAN" "$@"

@@ -9,13 +9,12 @@
 export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-15}
 export OMPI_MCA_oob_tcp_keepalive_intvl=5 OMPI_MCA_oob_tcp_keepalive_probes=3
 
-# By this name dagan_mpi knows a job that has begun a run anew and comes back.
+# By this name dagan_mpi knows a job that comes back: --fresh or --resume FILE in its words has counted and counts no more.
 [ -z "${SLURM_JOB_ID:-}" ] || export DAGAN_JOB=$SLURM_JOB_ID
 
 # train CONFIG [ARGS...]: dagan_mpi on all tasks of the job; returns its status.
 train() {
-    local command status out words=("$@")
-    [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || without_resume "$@"
+    local command status out
     if [ "$LAUNCHER" = auto ]; then
         LAUNCHER=mpirun
         srun --mpi=list 2>&1 | grep -q pmix && LAUNCHER=srun
@@ -31,21 +30,11 @@ train() {
     said=$(mktemp) || return 1
     exec {out}> >(trap '' TERM USR1; exec tee "$said")
     local tee=$!
-    attend "${command[@]}" "$DAGAN" "${words[@]}" >&"$out"
+    attend "${command[@]}" "$DAGAN" "$@" >&"$out"
     status=$?
     exec {out}>&-
     wait "$tee"
     return "$status"
-}
-
-# without_resume ARGS...: sets `words` to ARGS without --resume FILE.  A job that comes back continues from its own newest
-# checkpoint; --fresh counts once in a job anyway, see below.
-without_resume() {
-    words=()
-    while [ $# -gt 0 ]; do
-        if [ "$1" = --resume ]; then [ $# -eq 1 ] || shift; else words+=("$1"); fi
-        shift
-    done
 }
 
 # attend COMMAND...: runs srun or mpirun; returns its status.  Any signal asks the ranks to stop after a checkpoint; a
@@ -65,7 +54,9 @@ attend() {
         status=$?
         kill -0 "$ranks" 2>/dev/null || break
     done
-    trap - USR1 TERM INT
+    # The time limit's signal may still come, and must not end the script before the way back into the queue.
+    trap - TERM INT
+    trap '' USR1
     return "$status"
 }
 

@@ -175,6 +175,21 @@ expect "but once in its lives" test -e "$T/damaged/began"
 DAGAN_JOB=71 train 2 "$T/damaged" --fresh
 expect "and again in another job" test ! -e "$T/damaged/began"
 
+train 2 "$T/back" --set checkpoint.every=1
+cp "$T/back/ckpt-00000002.h5" "$T/second.h5"
+DAGAN_JOB=7 train 2 "$T/back" --resume "$T/second.h5"
+expect "--resume FILE in a job goes back" says "$T/back.out" "^continuing after step 2$"
+DAGAN_JOB=7 train 2 "$T/back" --resume "$T/second.h5" --set train.steps=5
+expect "but once in its lives" says "$T/back.out" "^continuing after step 4$"
+DAGAN_JOB=8 train 2 "$T/back" --resume "$T/second.h5"
+expect "and again in another job" says "$T/back.out" "^continuing after step 2$"
+
+mkdir "$T/disk"
+ln -s "$T/disk" "$T/linked"
+train 2 "$T/linked" --set train.steps=1
+train 2 "$T/linked" --set train.steps=1 --fresh
+expect "--fresh in a linked folder stays on its disk" test -f "$T/disk.1/latest.h5" -a -f "$T/disk/latest.h5" -a -L "$T/linked"
+
 begin "$T/busy"
 pid=$!
 wait_line "$T/busy.out" '^step +1/'

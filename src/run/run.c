@@ -196,8 +196,7 @@ static int open_run(run_t *run, const comm_t *c, const config_t *conf, const tra
 {
     trainer_t *tr = &run->tr;
     begun_t begun = { 0 };
-    if (how->resume || !rundir_is_new(c, conf, how->fresh))
-        begun = checkpoint_begun(c, conf->run.dir, how->resume);
+    if (how->resume || !how->fresh) begun = checkpoint_begun(c, conf->run.dir, how->resume);
     if (trainer_init(tr, c, conf, begun, how->dump != NULL)) return -1;
     if (best_open(&run->best, tr)) return -1;
     if (rundir_open(&run->dir, c, conf, how->fresh)) return -1;
@@ -234,6 +233,10 @@ static int train(run_t *run, const config_t *conf, const train_t *how, bool foun
     else if (conf->train.nonfinite == NONFINITE_ROLLBACK && !found)
         bad = checkpoint_write(&run->saving, tr, conf->run.dir);
     if (bad) return EXIT_RUN_FAILED;
+    if (how->fresh || how->resume) {
+        bad = c->rank == 0 ? rundir_note_job(&run->dir, how->resume) : 0;
+        if (comm_agree(c, bad, error_text())) return EXIT_RUN_FAILED;
+    }
     tr->began = now();
     profile_t profile;
     if (conf->log.profile) profile_start(c, &profile);
@@ -245,20 +248,25 @@ static int train(run_t *run, const config_t *conf, const train_t *how, bool foun
     return status;
 }
 
-int train_run(const comm_t *c, const config_t *conf, const train_t *how)
+int train_run(const comm_t *c, const config_t *conf, const train_t *asked)
 {
     run_t *run = alloc(1, sizeof *run);
+    train_t how = *asked;
     double began = now();
     bool found = false;
     int status = EXIT_USER;
     run->dir.lock = -1;
     run->limit.end = INFINITY;
     catch_signals();
-    if (open_run(run, c, conf, how, &found)) goto out;
-    if (!how->dump) {
-        status = begin(run, conf, began, found) ? EXIT_RUN_FAILED : train(run, conf, how, found);
-    } else if (!dump_check(&run->tr, how->dump, how->resume)) {
-        status = dump_step(&run->tr, how->dump) ? EXIT_RUN_FAILED : EXIT_DONE;
+    if ((how.fresh || how.resume) && !how.dump && rundir_is_back(c, conf, how.resume)) {
+        how.fresh = false;
+        how.resume = NULL;
+    }
+    if (open_run(run, c, conf, &how, &found)) goto out;
+    if (!how.dump) {
+        status = begin(run, conf, began, found) ? EXIT_RUN_FAILED : train(run, conf, &how, found);
+    } else if (!dump_check(&run->tr, how.dump, how.resume)) {
+        status = dump_step(&run->tr, how.dump) ? EXIT_RUN_FAILED : EXIT_DONE;
     }
 out:
     CHECK(!run->saving.save, "a checkpoint was begun and not ended");

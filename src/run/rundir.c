@@ -32,19 +32,29 @@ static int make_folders(const char *path)
     return 0;
 }
 
-// DIR becomes DIR.1, or the next number that is free.
-static int move_aside(const char *dir)
+static int move(const char *dir)
 {
-    char to[PATH_TEXT];
-    if (access(dir, F_OK)) return 0;
+    char to[PATH_TEXT + 8];
     for (int i = 1; i < 10000; i++) {
         snprintf(to, sizeof to, "%s.%d", dir, i);
         if (access(to, F_OK) == 0) continue;
-        if (rename(dir, to)) return fail("run.dir: %s cannot be moved to %s: %s", dir, to, strerror(errno));
+        if (rename(dir, to) || mkdir(dir, 0777))
+            return fail("run.dir: %s cannot be moved to %s: %s", dir, to, strerror(errno));
         printf("the old run is now %s\n", to);
         return 0;
     }
     return fail("run.dir: %s cannot be moved aside: too many old runs", dir);
+}
+
+// DIR becomes DIR.1, or the next number that is free; where it is a link, what it leads to does, so that the
+// new run is on the same disk.
+static int move_aside(const char *dir)
+{
+    if (access(dir, F_OK)) return 0;
+    char *real = realpath(dir, NULL);
+    int bad = real ? move(real) : fail("run.dir: %s: %s", dir, strerror(errno));
+    free(real);
+    return bad;
 }
 
 // MPI-IO takes no lock, and two jobs in one folder would mix their files.
@@ -62,24 +72,33 @@ static int lock_folder(rundir_t *r, const char *dir)
     return 0; // also on a file system without locks: nothing to be had
 }
 
-// A batch job that comes back into the queue has the same command line, and `--fresh` in it must count once:
-// the lock file remembers the job that began the run, by whatever name DAGAN_JOB gives it.
-static const char *job(void)
+// The option that has counted for a batch job, by whatever name DAGAN_JOB gives it: what the lock file
+// remembers.
+static void job_text(char text[PATH_TEXT], const char *resume)
 {
-    const char *name = getenv("DAGAN_JOB");
-    return name ? name : "";
+    const char *job = getenv("DAGAN_JOB");
+    text[0] = 0;
+    if (job && job[0])
+        snprintf(text, PATH_TEXT, "%s %s%s", job, resume ? "--resume " : "--fresh", resume ? resume : "");
 }
 
-static bool is_begun_by_job(const rundir_t *r)
+bool rundir_is_back(const comm_t *c, const config_t *conf, const char *resume)
 {
-    char name[256] = "";
-    return job()[0] && pread(r->lock, name, sizeof name - 1, 0) > 0 && strcmp(name, job()) == 0;
+    char path[PATH_TEXT], wanted[PATH_TEXT], found[PATH_TEXT] = "";
+    snprintf(path, sizeof path, "%s/lock", conf->run.dir);
+    job_text(wanted, resume);
+    int lock = c->rank == 0 && wanted[0] ? open(path, O_RDONLY) : -1;
+    bool is_back = lock >= 0 && pread(lock, found, sizeof found - 1, 0) > 0 && strcmp(found, wanted) == 0;
+    if (lock >= 0) close(lock);
+    return comm_any(c, is_back);
 }
 
-static int note_job(const rundir_t *r)
+int rundir_note_job(const rundir_t *r, const char *resume)
 {
-    size_t n = strlen(job());
-    if (pwrite(r->lock, job(), n, 0) == (ssize_t)n) return 0;
+    char text[PATH_TEXT];
+    job_text(text, resume);
+    size_t n = strlen(text);
+    if (ftruncate(r->lock, 0) == 0 && pwrite(r->lock, text, n, 0) == (ssize_t)n) return 0;
     return fail("run.dir: %s/lock cannot be written: %s", r->dir, strerror(errno));
 }
 
@@ -101,20 +120,6 @@ static int open_files(rundir_t *r, const char *dir)
     snprintf(path, sizeof path, "%s/log.txt", dir);
     r->log = fopen(path, "a");
     return r->log ? 0 : fail("run.dir: %s cannot be written: %s", path, strerror(errno));
-}
-
-bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh)
-{
-    char path[PATH_TEXT];
-    bool is_new = fresh;
-    snprintf(path, sizeof path, "%s/lock", conf->run.dir);
-    rundir_t r = { .lock = c->rank == 0 && fresh ? open(path, O_RDONLY) : -1 };
-    if (r.lock >= 0) {
-        is_new = !is_begun_by_job(&r);
-        close(r.lock);
-    }
-    comm_bcast(c, &is_new, sizeof is_new, 0);
-    return is_new;
 }
 
 static void tell_lost(const rundir_t *r, const char *file, bool *lost)
@@ -139,15 +144,11 @@ int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh)
         // --fresh must not pull the folder from under a running job: it holds the old folder's lock until it
         // has the new one's.
         bad = fresh && access(conf->run.dir, F_OK) == 0 && lock_folder(r, conf->run.dir);
-        if (r->lock >= 0 && is_begun_by_job(r)) fresh = false;
         int old = r->lock;
-        if (old >= 0 && !fresh)
-            close(old), old = -1; // the same file, whose lock would go with either descriptor
         r->lock = -1;
         if (!bad && fresh) bad = move_aside(conf->run.dir);
         if (!bad) bad = open_files(r, conf->run.dir);
         if (old >= 0) close(old);
-        if (!bad && fresh) bad = note_job(r);
         if (!bad) comm_hear(hear, r);
     }
     return comm_agree(c, bad, error_text()) ? -1 : 0;

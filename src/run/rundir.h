@@ -21,8 +21,12 @@ typedef struct {
 // Makes the folder and its parts, takes its lock, moves an old run aside if `fresh`; from then on log.txt has
 // what comm_tell says.  Collective; 0, or -1 after the message was printed.
 int rundir_open(rundir_t *r, const comm_t *c, const config_t *conf, bool fresh);
-// Whether it will leave nothing of an old run in the folder.  Collective.
-bool rundir_is_new(const comm_t *c, const config_t *conf, bool fresh);
+// A batch job that comes back into the queue has the same command line, in which --fresh, or --resume FILE,
+// must count once.  Whether it has in this job and folder, as rundir_note_job noted.  `resume` NULL: --fresh.
+// Collective.
+bool rundir_is_back(const comm_t *c, const config_t *conf, const char *resume);
+// Rank 0, in the open folder; 0, or -1 after fail().
+int rundir_note_job(const rundir_t *r, const char *resume);
 void rundir_close(rundir_t *r);
 // config.yaml in force, and metrics.csv with the rows that the checkpoint knows.  Rank 0; 0, or -1 after
 // fail().
