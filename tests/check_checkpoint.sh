@@ -91,6 +91,13 @@ else
     echo "skipped: full disk (no user namespaces here)"
 fi
 
+faulty 0 1 plain train 2 "$T/plain" --set checkpoint.keep=1
+expect "without links and synced folders a run ends well" status_is 0 $?
+expect "without links a line says so" says "$T/plain.err" "latest.h5: Operation not permitted$"
+expect "without links older checkpoints go" test "$(cd "$T/plain" && echo ckpt*)" = $END
+train 2 "$T/plain"
+expect "without links the newest is found" says "$T/plain.out" "^nothing left to do|^continuing after step 4"
+
 for async in false true; do
     faulty 1 1 full train 2 "$T/rank1-$async" --set checkpoint.async=$async
     expect "one rank's full disk ends all, async $async: status 2" status_is 2 $?

@@ -1,7 +1,8 @@
 // A library for LD_PRELOAD (tests/check_checkpoint.sh, tests/check_watch.sh) under which one rank's writing
 // of a checkpoint goes wrong.  FAULT_RANK: which rank; FAULT_AT: its how manieth pwrite to a *.h5.tmp; FAULT:
 // what happens to it (and, but for flip and stop, to all later ones): full, short, flip, stop.  With FAULT
-// nfs nothing happens to it, but no room can be reserved, as on NFS before 4.2.
+// nfs nothing happens to it, but no room can be reserved, as on NFS before 4.2; with FAULT plain the file
+// system knows no links and does not bring folders to disk.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int is_ours(int fd)
@@ -28,6 +30,31 @@ int fallocate(int fd, int mode, off_t at, off_t n)
     if (!real) real = (int (*)(int, int, off_t, off_t))dlsym(RTLD_NEXT, "fallocate");
     if (!fault || strcmp(fault, "nfs") || !is_ours(fd)) return real(fd, mode, at, n);
     errno = EOPNOTSUPP;
+    return -1;
+}
+
+static int is_plain(void)
+{
+    const char *fault = getenv("FAULT");
+    return fault && strcmp(fault, "plain") == 0;
+}
+
+int symlink(const char *target, const char *path)
+{
+    static int (*real)(const char *, const char *);
+    if (!real) real = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "symlink");
+    if (!is_plain() || !strstr(path, "latest.h5")) return real(target, path);
+    errno = EPERM;
+    return -1;
+}
+
+int fsync(int fd)
+{
+    static int (*real)(int);
+    struct stat s;
+    if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (!is_plain() || fstat(fd, &s) || !S_ISDIR(s.st_mode)) return real(fd);
+    errno = EINVAL;
     return -1;
 }
 

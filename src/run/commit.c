@@ -21,7 +21,7 @@ enum { PATH_TEXT = 2 * CONF_TEXT_MAX, NAME_TEXT = 64 };
 static int sync_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 || fsync(fd)) {
+    if (fd < 0 || (fsync(fd) && errno != EINVAL)) { // EINVAL: a file system on which folders have no fsync
         int why = errno;
         if (fd >= 0) close(fd);
         return fail("%s: cannot be brought to disk: %s", path, strerror(why));
@@ -119,6 +119,12 @@ static int point_latest(const char *dir, const char *name)
     return sync_folder(dir);
 }
 
+// A checkpoint counts without it: the newest file is found by its name.
+static void tell_latest(const char *dir, const char *name)
+{
+    if (point_latest(dir, name)) fprintf(stderr, "dagan_mpi: %s\n", error_text());
+}
+
 // ---- writing ---------------------------------------------------------------------------------------
 
 static void paths(const saving_t *s, const char *dir, char path[PATH_TEXT], char tmp[PATH_TEXT])
@@ -135,7 +141,8 @@ static int commit(const saving_t *s, const char *dir, const config_t *conf)
     if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
     if (sync_folder(dir)) return -1;
     if (!s->is_latest) return 0;
-    return point_latest(dir, s->name) ? -1 : drop_old(dir, s->step, conf);
+    tell_latest(dir, s->name);
+    return drop_old(dir, s->step, conf);
 }
 
 static int begin_as(saving_t *s, trainer_t *tr, const char *dir, const char *name, bool is_latest,
@@ -245,8 +252,7 @@ static int resume_newest(trainer_t *tr, const char *dir, bool *found)
     for (int i = 0; i < n && !*found; i++) {
         path_on_all(c, file, dir, names, i);
         *found = !comm_tell(c, checkpoint_load(tr, file), "passed over ", error_text());
-        if (*found && c->rank == 0 && point_latest(dir, names[i]->d_name))
-            fprintf(stderr, "dagan_mpi: %s\n", error_text()); // the file is in use all the same
+        if (*found && c->rank == 0) tell_latest(dir, names[i]->d_name);
     }
     if (c->rank == 0) free_names(names, n);
     // A file that failed half-way may have left its numbers behind: never go on from a mixture.
@@ -292,7 +298,8 @@ int checkpoint_adopt(saving_t *s, trainer_t *tr, const char *dir, const char *pa
     snprintf(own, sizeof own, "%s/%s", dir, name);
     if (comm_agree(tr->comm, is_first && set_best_aside(tr, dir), error_text())) return -1;
     if (comm_any(tr->comm, is_first && is_same_file(path, own))) {
-        int bad = is_first && (point_latest(dir, name) || drop_old(dir, tr->step, tr->conf));
+        if (is_first) tell_latest(dir, name);
+        int bad = is_first && drop_old(dir, tr->step, tr->conf);
         return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
     }
     if (checkpoint_begin(s, tr, dir, false)) return -1;
