@@ -76,16 +76,19 @@ expect "many labels of long names are none" status_is 0 $?
 
 # ---- command line ----------------------------------------------------------------------------------
 wrong "what to do is missing"
-wrong "/none.yaml: No such file" "$T/none.yaml"
-wrong "cannot be read" "$T"
+wrong "/none.yaml: cannot be opened: No such file" "$T/none.yaml"
+wrong "$T: cannot be read: Is a directory" "$T"
 wrong "option --sett is unknown" "$T/job.yaml" --sett train.steps=2
 wrong "option --set wants a value" "$T/job.yaml" --set
-wrong "found 2 arguments, wanted one configuration file" "$T/job.yaml" "$T/job.yaml"
+wrong "found trian and $T/job.yaml, wanted one configuration file" trian "$T/job.yaml"
+wrong "found $T/x.h5 and $T/good.h5, wanted one checkpoint, and images behind --input" translate "$T/x.h5" "$T/good.h5"
+wrong "$T: found a folder, wanted an HDF5 file" "$T/job.yaml" --resume "$T"
+wrong "$T: found a folder, wanted an HDF5 file" translate "$T" --input "$T/good.h5" --output "$T/y.h5"
 wrong "--fresh and --resume exclude each other" "$T/job.yaml" --fresh --resume "$T/x.h5"
 wrong "--fresh and --dump-step exclude each other" "$T/job.yaml" --fresh --dump-step "$T/x.h5"
 wrong "found no =, wanted KEY=VALUE" "$T/job.yaml" --set train.steps
 wrong "found no key, wanted KEY=VALUE" "$T/job.yaml" --set =3
-wrong "found 0 arguments, wanted one configuration file" check
+wrong "found nothing, wanted one configuration file" check
 wrong "translate wants --input" translate "$T/x.h5" --output "$T/y.h5"
 wrong "translate wants --output" translate "$T/x.h5" --input "$T/good.h5"
 wrong "pack wants a folder or files" pack --output "$T/y.h5"
@@ -109,7 +112,8 @@ set_to "--set attention.window: found 10" attention.window=10
 set_to "--set labels.mark: found 4, wanted all or a region from 0 to 3" labels.mark=4
 set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attention.regions=0 labels.mark=1
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
-set_to "model.encoder: found 'vgg'" model.encoder=vgg
+set_to "job.yaml: model.encoder: found vgg, wanted one of resnet" model.encoder=vgg
+set_to "job.yaml: model.kind: found cycle, wanted one of dagan classifier cyclegan" model.kind=cycle
 set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0
 set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0 loss.weights.overlap=1
 set_to "loss.weights.label: found 0 for steps on labels alone" model.kind=classifier loss.weights.label=0 labels.mark=all
@@ -145,7 +149,7 @@ data "none.h5: cannot be read: No such file" none
 data "text.h5: not an HDF5 file" text
 data "empty.h5: not an HDF5 file" empty
 data "half.h5: damaged HDF5 file" half
-set_to "$T: not an HDF5 file" data.target.file="$T"
+set_to "$T: found a folder, wanted an HDF5 file" data.target.file="$T"
 data "no_domain.h5: has no group 'b' (it holds: a)" no_domain
 data "has no split 'train' (it holds: test)" no_split
 data "has no dataset 'images'" no_images
@@ -159,6 +163,8 @@ data "images are 32x32, data.size is 64" small_images
 data "has no rows" no_rows
 data "has 3 images, wanted at least train.batch, 4" few_rows
 set_to "has 0 images beside data.validation, wanted at least train.batch, 4" data.validation=100
+wrong "has 0 images beside data.validation, wanted at least train.batch, 4" check "$T/job.yaml" --set data.validation=100
+wrong "data.validation: found 0, wanted at least 16 rows for checkpoint.best kid" check "$T/job.yaml" --set checkpoint.best=kid
 data "cannot be read (damaged file?)" damaged
 data "killer.h5: is damaged: HDF5 fails on it (signal 11)" killer
 data "/b/train/images is a link to another file" elsewhere

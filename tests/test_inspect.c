@@ -66,7 +66,6 @@ TEST(sound_files_pass_and_so_does_what_is_not_there)
     assert_int_equal(hdf5_inspect(&comm, good, "faces//none"), 0);
     assert_int_equal(hdf5_inspect(&comm, text, "/"), 0);
     assert_int_equal(hdf5_inspect(&comm, at("none.h5"), "/"), 0);
-    assert_int_equal(hdf5_inspect(&comm, at(""), "/"), 0);
 }
 
 TEST(links_that_stay_inside_the_file_pass_and_circles_end)

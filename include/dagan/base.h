@@ -102,7 +102,13 @@ float rng_normal(rng_t *r);               // mean 0, variance 1
 
 // ---- configuration ------------------------------------------------------------------------------
 
-enum { CONF_TEXT_MAX = 1024, CONF_LABELS_MAX = 32, CONF_REGIONS_MAX = 64, CONF_REGION_ALL = -1 };
+enum {
+    CONF_TEXT_MAX = 1024,
+    CONF_LABELS_MAX = 32,
+    CONF_REGIONS_MAX = 64,
+    CONF_REGION_ALL = -1,
+    CONF_BYTES_MAX = 1 << 20
+};
 
 typedef enum { GAN_MINIMAX, GAN_NONSATURATING, GAN_LSGAN, GAN_HINGE } gan_t;
 typedef enum { DISTANCE_L1, DISTANCE_L2, DISTANCE_DISCRIMINATOR, DISTANCE_CLASSIFIER } distance_t;
@@ -219,6 +225,10 @@ typedef struct {
     } comm;                // bucket in MiB
 } config_t;
 
+// The text of a configuration file, up to one byte more than config_parse takes, so that a longer one shows.
+// 0, or -1 after fail().
+int config_read(const char *path, char text[CONF_BYTES_MAX + 1], size_t *length);
+
 // Fills `c` from defaults, then the YAML file, then `n_sets` "KEY=VALUE" overrides, and checks types,
 // ranges and what keys ask of each other.  Returns 0, or -1 after fail("FILE:LINE: ...").
 int config_load(config_t *c, const char *path, char *const sets[], int n_sets);
@@ -229,6 +239,11 @@ int config_parse(config_t *c, const char *name, const char *text, size_t length,
 
 // The configuration in force as YAML, every key with its value; to be released with free().
 char *config_yaml(const config_t *c);
+
+// Says a line, "KEY was VALUE, is VALUE", for each key whose value is not that of an earlier config_yaml;
+// nothing where that is of a program with other keys.
+void config_changes(const char *before, const config_t *now, void (*say)(void *arg, const char *line),
+                    void *arg);
 
 // Prints every key with type, range, default and help, from the same table.
 void config_help(void);

@@ -113,7 +113,12 @@ typedef struct {
 } kind_t;
 
 const kind_t *kind_of(const config_t *conf);
-// Checks model.kind and what net_check does.  0, or -1 after fail().
+// FID's covariances are of CLASSIFIER_FEATURES numbers: of fewer rows they have no full rank, and fakes that
+// vary too little would look best.
+enum { BEST_ROWS_MIN = 16, BEST_FID_ROWS_MIN = 2 * CLASSIFIER_FEATURES };
+
+// Checks model.kind, what keys of different sections ask of each other there, and what net_check does.  0, or
+// -1 after fail().
 int kind_check(const config_t *conf);
 // 0, or -1 after fail() where the kind of the checkpoint `path` makes no images.
 int kind_translates(const config_t *conf, const char *path);
@@ -229,7 +234,7 @@ typedef struct {
     float *centres; // (mine.count, regions, 2), of the image as stored
     int64_t *step;  // (mine.count), -1 never
     // Visits since the last exchange: row, step, centres of each.
-    struct visit *visit;
+    void *visit;
     size_t n_visits, capacity;
 } attention_map_t;
 
@@ -241,7 +246,7 @@ enum {
 void attention_init(attention_map_t *a, const comm_t *c, size_t n, int regions);
 void attention_free(attention_map_t *a);
 void attention_visit(attention_map_t *a, size_t row, long step, const float *centres);
-// Bytes that the visits of a rank of this plan take at most, in both domains.
+// Bytes that the visits of a rank of this plan take at most, in both domains, and while they are sent.
 size_t attention_visits_bytes(const config_t *conf, const plan_run_t *plan);
 // Sends the visits to the ranks that hold their rows.  Collective.
 void attention_exchange(attention_map_t *a, const comm_t *c);
@@ -303,6 +308,7 @@ struct trainer {
     long rollbacks;                             // since the run began
     long rollbacks_kept;                        // of them, before the newest checkpoint
     bool wants_rollback;                        // agreed by all ranks
+    char *config_before;                        // YAML of the checkpoint that was loaded last, NULL: none was
     char kernels_before[96];                    // of the checkpoint it goes on from, "": these
     double seconds;                             // of training before this process
     double began;                               // now() when this process began
@@ -313,6 +319,10 @@ struct trainer {
     bool stop;       // agreed by all ranks: write a checkpoint and leave
 };
 
+// Whether two training splits, perhaps without their rows, hold enough images for the plan and mean the same
+// by labels.  Local; 0, or -1 after fail().
+int trainer_check_data(const config_t *conf, const plan_run_t *plan, const dataset_t *source,
+                       const dataset_t *target);
 // Opens data, builds tapes, allocates everything for a new run or one to go on; with keeps_wires all named
 // wires stay readable for an observer. Collective; 0, or -1 after the message was printed.
 int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t begun, bool keeps_wires);

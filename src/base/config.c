@@ -267,15 +267,21 @@ int config_parse(config_t *c, const char *name, const char *text, size_t length,
     return check_sizes(&s) || check_groups(&s) || check_labels(&s) ? -1 : 0;
 }
 
-int config_load(config_t *c, const char *path, char *const sets[], int n_sets)
+int config_read(const char *path, char text[CONF_BYTES_MAX + 1], size_t *length)
 {
     FILE *f = fopen(path, "rb");
     if (!f) return fail("%s: cannot be opened: %s", path, strerror(errno));
-    char *text = alloc(ENTRIES_BYTES_MAX + 1, 1); // one byte more, so that a longer file shows
-    size_t n = fread(text, 1, ENTRIES_BYTES_MAX + 1, f);
+    *length = fread(text, 1, CONF_BYTES_MAX + 1, f);
     int bad = ferror(f) ? fail("%s: cannot be read: %s", path, strerror(errno)) : 0;
     fclose(f);
-    if (!bad) bad = config_parse(c, path, text, n, sets, n_sets);
-    free(text);
     return bad;
+}
+
+int config_load(config_t *c, const char *path, char *const sets[], int n_sets)
+{
+    size_t n;
+    char *text = alloc(CONF_BYTES_MAX + 1, 1);
+    int bad = config_read(path, text, &n) || config_parse(c, path, text, n, sets, n_sets);
+    free(text);
+    return bad ? -1 : 0;
 }

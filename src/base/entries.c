@@ -180,8 +180,8 @@ static int read_document(reader_t *r)
 int entries_parse(entries_t *e, const char *name, const char *text, size_t length)
 {
     *e = (entries_t){ 0 };
-    if (length > ENTRIES_BYTES_MAX)
-        return fail("%s: found more than %d bytes, wanted at most 1 MiB", name, ENTRIES_BYTES_MAX);
+    if (length > CONF_BYTES_MAX)
+        return fail("%s: found more than %d bytes, wanted at most 1 MiB", name, CONF_BYTES_MAX);
     e->entry = alloc(ENTRIES_MAX, sizeof *e->entry);
     reader_t r = { .out = e, .name = name, .text = text, .length = length };
     CHECK(yaml_parser_initialize(&r.parser), "no memory to parse %s", name);

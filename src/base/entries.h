@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { ENTRIES_MAX = 1024, ENTRY_KEY_MAX = 256, ENTRY_DEPTH_MAX = 16, ENTRIES_BYTES_MAX = 1 << 20 };
+enum { ENTRIES_MAX = 1024, ENTRY_KEY_MAX = 256, ENTRY_DEPTH_MAX = 16 };
 
 typedef enum {
     ENTRY_WORD,   // a plain scalar: 8, true, l1, data/faces.h5

@@ -22,9 +22,11 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     // Of the image pool, for each pair of the step.
     double pool = 2.0 * image_pool_depth(conf, &d->plan) * conf->data.size * conf->data.size * 3;
     bool has_attention = d->g.wires.z.centres != NULL;
+    // Of a pair: two fakes for D, and as bytes the batch, that of D's pending step and the rows under way.
+    double images = 2.0 * conf->data.size * conf->data.size * 3 * (float_bytes + 3);
     // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
     double per_rank = (n * (5 + levels) + n / 2 + (double)d->model.loss_net.n) * float_bytes + (double)tapes +
-                      pool * d->plan.my_leaves * conf->train.microbatch * float_bytes +
+                      (pool * float_bytes + images) * d->plan.my_leaves * conf->train.microbatch +
                       (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.
     const tape_t *first = d->g.n ? &d->g.tape : &d->label.tape;
@@ -55,14 +57,16 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     printf("run directory          %s\n", conf->run.dir);
 }
 
-// What a run would refuse of its data without a look at their rows.
-static int check_data(const comm_t *c, const config_t *conf)
+// What a run would refuse of its training images without a look at their rows.
+static int check_data(const comm_t *c, const config_t *conf, const plan_run_t *plan)
 {
-    const domain_conf_t *domain[] = { &conf->data.source, &conf->data.target };
-    int bad = 0, n_classes[CONF_LABELS_MAX];
-    for (int d = 0; d < 2 && !bad; d++)
-        bad =
-            dataset_classes(n_classes, c, domain[d], "train", conf->data.size, conf->labels, conf->n_labels);
+    const domain_conf_t *where[] = { &conf->data.source, &conf->data.target };
+    dataset_t d[2] = { 0 };
+    int bad = 0, n = conf->n_labels;
+    for (int i = 0; i < 2 && !bad; i++)
+        bad = dataset_look(&d[i], c, where[i], "train", conf->data.size, conf->labels, n);
+    if (c->rank == 0 && !bad) bad = trainer_check_data(conf, plan, &d[0], &d[1]);
+    for (int i = 0; i < 2; i++) dataset_close(&d[i]);
     return comm_agree(c, bad && c->rank == 0, error_text()) ? -1 : 0;
 }
 
@@ -73,7 +77,7 @@ static int run(const comm_t *c, int argc, char **argv)
     dry_t dry;
     bool failed = dry_build(&dry, c, conf) != 0;
     if (!failed && c->rank == 0) print(&dry, conf, c->size);
-    if (!failed) failed = check_data(c, conf) != 0;
+    if (!failed) failed = check_data(c, conf, &dry.plan) != 0;
     dry_free(&dry);
     free(conf);
     return failed ? EXIT_USER : EXIT_DONE;

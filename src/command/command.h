@@ -26,6 +26,8 @@ enum { WORDS_MAX = 256 };
 
 // Takes options out of argv and leaves the remaining words in `word`.  Their number, or -1 after fail().
 int options(int argc, char **argv, const option_t *o, int n_options, char *word[WORDS_MAX]);
+// Whether the n words that options() left are one, as `wanted` says; 0, or -1 after fail().
+int one_word(int n, char *const word[], const char *wanted);
 
 // Loads a configuration on every rank from the same bytes of rank 0.  0, or -1 after the message was printed.
 int load_config(const comm_t *c, config_t *conf, const char *path, char *const sets[], int n_sets);

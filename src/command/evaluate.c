@@ -12,8 +12,8 @@ static int run(const comm_t *c, int argc, char **argv)
                      { .name = "--output", .value = &e.output },
                      { .name = "--arrays", .value = &e.arrays } };
     int n = options(argc, argv, o, 4, word);
-    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one checkpoint", n);
-    if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
+    int bad = one_word(n, word, "one checkpoint");
+    if (comm_agree(c, bad, error_text())) return EXIT_USER;
     e.checkpoint = word[0];
     return evaluate(c, &e);
 }

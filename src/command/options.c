@@ -1,13 +1,10 @@
 // Command-line words and the configuration file that most of them begin with.
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-
-enum { CONFIG_MAX = 1 << 20 }; // config_parse refuses more
 
 static const option_t *option_of(const char *word, const option_t *o, int n)
 {
@@ -42,29 +39,26 @@ int options(int argc, char **argv, const option_t *o, int n_options, char *word[
     return n;
 }
 
-// Up to one byte more than is allowed, so that config_parse can say that it is too much.
-static int read_file(const char *path, char *text, size_t *length)
+int one_word(int n, char *const word[], const char *wanted)
 {
-    FILE *f = fopen(path, "r");
-    if (!f) return fail("%s: %s", path, strerror(errno));
-    *length = fread(text, 1, CONFIG_MAX + 1, f);
-    bool bad = ferror(f) != 0;
-    fclose(f);
-    return bad ? fail("%s: cannot be read", path) : 0;
+    if (n < 0 || n == 1) return n < 0 ? -1 : 0;
+    return n ? fail("found %s and %s, wanted %s", word[0], word[1], wanted)
+             : fail("found nothing, wanted %s", wanted);
 }
 
 int load_config(const comm_t *c, config_t *conf, const char *path, char *const sets[], int n_sets)
 {
     size_t length = 0;
-    char *text = alloc(CONFIG_MAX + 2, 1);
-    int bad = c->rank == 0 ? read_file(path, text, &length) : 0;
+    char *text = alloc(CONF_BYTES_MAX + 1, 1);
+    int bad = c->rank == 0 ? config_read(path, text, &length) : 0;
     if (comm_agree(c, bad, error_text())) {
         free(text);
         return -1;
     }
     comm_bcast(c, &length, sizeof length, 0);
     comm_bcast(c, text, length, 0);
-    bad = config_parse(conf, path, text, length, sets, n_sets);
+    bad = config_parse(conf, path, text, length, sets, n_sets) ||
+          (kind_check(conf) && fail("%s: %s", path, error_text()));
     free(text);
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }

@@ -12,8 +12,8 @@ config_t *dry_config(const comm_t *c, int argc, char **argv)
     option_t o[] = { { .name = "--set", .list = sets, .count = &n_sets } };
     int n = options(argc, argv, o, 1, word);
     config_t *conf = alloc(1, sizeof *conf);
-    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
-    if (!comm_agree(c, n < 0, error_text()) && load_config(c, conf, word[0], sets, n_sets) == 0) return conf;
+    int bad = one_word(n, word, "one configuration file");
+    if (!comm_agree(c, bad, error_text()) && load_config(c, conf, word[0], sets, n_sets) == 0) return conf;
     free(conf);
     return NULL;
 }
@@ -22,9 +22,12 @@ config_t *dry_config(const comm_t *c, int argc, char **argv)
 static void find_classes(dry_t *dry, const comm_t *c, const config_t *conf)
 {
     int n = conf->n_labels, *n_classes = dry->model.n_classes;
-    for (int i = 0; i < n; i++) n_classes[i] = 2;
-    if (n && dataset_classes(n_classes, c, &conf->data.source, "train", conf->data.size, conf->labels, n))
-        snprintf(dry->guess, sizeof dry->guess, "every label with 2 classes: %s", error_text());
+    dataset_t d;
+    if (n == 0) return;
+    bool failed = dataset_look(&d, c, &conf->data.source, "train", conf->data.size, conf->labels, n) != 0;
+    for (int i = 0; i < n; i++) n_classes[i] = failed ? 2 : d.n_classes[i];
+    if (failed) snprintf(dry->guess, sizeof dry->guess, "every label with 2 classes: %s", error_text());
+    dataset_close(&d);
 }
 
 int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)

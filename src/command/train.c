@@ -16,12 +16,12 @@ static int run(const comm_t *c, int argc, char **argv)
                      { .name = "--resume", .value = &how.resume },
                      { .name = "--dump-step", .value = &how.dump } };
     int n = options(argc, argv, o, 5, word);
-    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one configuration file", n);
-    if (n >= 0 && how.fresh && how.resume) n = fail("--fresh and --resume exclude each other");
-    if (n >= 0 && how.fresh && how.dump)
-        n = fail(
+    int bad = one_word(n, word, "one configuration file");
+    if (!bad && how.fresh && how.resume) bad = fail("--fresh and --resume exclude each other");
+    if (!bad && how.fresh && how.dump)
+        bad = fail(
             "--fresh and --dump-step exclude each other: a step is of the run as it stands, or of --resume");
-    if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
+    if (comm_agree(c, bad, error_text())) return EXIT_USER;
 
     config_t *conf = alloc(1, sizeof *conf);
     int status = EXIT_USER;

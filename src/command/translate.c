@@ -11,10 +11,10 @@ static int run(const comm_t *c, int argc, char **argv)
                      { .name = "--group", .value = &w.group },
                      { .name = "--split", .value = &w.split } };
     int n = options(argc, argv, o, 4, word);
-    if (n >= 0 && n != 1) n = fail("found %d arguments, wanted one checkpoint", n);
-    if (n >= 0 && !w.input) n = fail("translate wants --input, an HDF5 file or a folder of pictures");
-    if (n >= 0 && !w.output) n = fail("translate wants --output, a folder or a file ending in .h5");
-    if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
+    int bad = one_word(n, word, "one checkpoint, and images behind --input");
+    if (!bad && !w.input) bad = fail("translate wants --input, an HDF5 file or a folder of pictures");
+    if (!bad && !w.output) bad = fail("translate wants --output, a folder or a file ending in .h5");
+    if (comm_agree(c, bad, error_text())) return EXIT_USER;
     w.checkpoint = word[0];
     return translate(c, &w);
 }

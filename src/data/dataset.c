@@ -131,22 +131,21 @@ void hdf5_unmute(hdf5_printer_t p)
     H5_OK(H5Eset_auto2(H5E_DEFAULT, p.print, p.data));
 }
 
-int dataset_classes(int n_classes[], const comm_t *c, const domain_conf_t *where, const char *split, int size,
-                    const label_t *labels, int n_labels)
+int dataset_look(dataset_t *d, const comm_t *c, const domain_conf_t *where, const char *split, int size,
+                 const label_t *labels, int n_labels)
 {
     hdf5_printer_t printer = hdf5_mute();
     split_t s = { 0 };
-    dataset_t d = { 0 };
+    *d = (dataset_t){ 0 };
     char object[2 * CONF_TEXT_MAX];
     snprintf(object, sizeof object, "/%s/%s", where->group, split);
     int bad = c->rank == 0 ? hdf5_inspect(c, where->file, object) : 0;
-    if (c->rank == 0 && !bad) bad = split_open(&s, &d, where, split, size, labels, n_labels);
+    if (c->rank == 0 && !bad) bad = split_open(&s, d, where, split, size, labels, n_labels);
     split_close(&s);
     hdf5_unmute(printer);
     comm_bcast(c, &bad, sizeof bad, 0);
-    comm_bcast(c, d.n_classes, sizeof d.n_classes, 0);
-    if (!bad) memcpy(n_classes, d.n_classes, (size_t)n_labels * sizeof *n_classes);
-    dataset_close(&d);
+    comm_bcast(c, &d->n, sizeof d->n, 0);
+    comm_bcast(c, d->n_classes, sizeof d->n_classes, 0);
     return bad;
 }
 

@@ -138,7 +138,8 @@ static int inspect(const char *path, const char *object, double seconds)
     pid_t child = 0;
     int from = -1;
     // A path that leads nowhere is told by who opens it; a pipe would be waited for.
-    if (stat(path, &st) || S_ISDIR(st.st_mode)) return 0;
+    if (stat(path, &st)) return 0;
+    if (S_ISDIR(st.st_mode)) return fail("%s: found a folder, wanted an HDF5 file", path);
     if (!S_ISREG(st.st_mode)) return fail("%s: not a file", path);
     snprintf(limit, sizeof limit, "%.3f", seconds);
     char *argv[] = { (char *)"dagan_mpi", (char *)command, (char *)path, (char *)object, limit, NULL };

@@ -1,5 +1,6 @@
 // The checks on a split of a data set: each mistake a user can make in a file has its plain line here.
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,9 +105,9 @@ static int open_images(split_t *s, dataset_t *d, int size)
     if (side[1] != (hsize_t)size || side[2] != (hsize_t)size)
         return fail("%s/images: images are %llux%llu, data.size is %d", d->name, (unsigned long long)side[1],
                     (unsigned long long)side[2], size);
-    if (side[0] > UINT32_MAX)
-        return fail("%s/images: has %llu rows, at most 4294967295 can be used", d->name,
-                    (unsigned long long)side[0]);
+    if (side[0] > INT_MAX)
+        return fail("%s/images: has %llu rows, wanted at most %d", d->name, (unsigned long long)side[0],
+                    INT_MAX);
     d->n = side[0];
     d->h = d->w = size;
     return 0;

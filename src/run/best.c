@@ -43,17 +43,7 @@ int best_open(best_t **best, trainer_t *tr)
     const comm_t *c = tr->comm;
     if (conf->checkpoint.best == BEST_NONE) return 0;
     bool is_fid = conf->checkpoint.best == BEST_FID;
-    int bad = 0, rows = is_fid ? BEST_FID_ROWS_MIN : BEST_ROWS_MIN;
-    if (!tr->translator.x)
-        bad = fail("checkpoint.best: found a figure of translations, wanted none: a %s makes none",
-                   conf->model.kind);
-    else if (conf->data.validation < rows)
-        bad = fail("data.validation: found %d, wanted at least %d rows for checkpoint.best %s",
-                   conf->data.validation, rows, is_fid ? "fid" : "kid");
-    else if (strcmp(conf->checkpoint.classifier, "none") == 0)
-        bad = fail(
-            "checkpoint.classifier: found none, wanted the checkpoint of a classifier for checkpoint.best");
-    if (comm_agree(c, bad, error_text())) return -1;
+    int bad = 0;
     best_t *b = *best = alloc(1, sizeof *b);
     if (judge_config(c, conf->checkpoint.classifier, &b->conf)) return -1;
     if (b->conf.data.size != conf->data.size)

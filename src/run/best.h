@@ -4,10 +4,6 @@
 
 #include "dagan/run.h"
 
-// FID's covariances are of CLASSIFIER_FEATURES numbers: of fewer rows they have no full rank, and fakes that
-// vary too little would look best.
-enum { BEST_ROWS_MIN = 16, BEST_FID_ROWS_MIN = 2 * CLASSIFIER_FEATURES };
-
 typedef struct best best_t;
 
 // Where checkpoint.best names a figure: loads the classifier and looks at the target's rows.  *b stays NULL

@@ -1,6 +1,7 @@
 // What can be trained: the kinds that `model.kind` can name, and the steps and losses that a configuration
 // makes of one.
 
+#include <stdio.h>
 #include <string.h>
 
 #include "dagan/train.h"
@@ -21,6 +22,23 @@ const kind_t *kind_of(const config_t *conf)
     for (int i = 0; kinds[i]; i++)
         if (strcmp(kinds[i]->name, conf->model.kind) == 0) return kinds[i];
     return NULL;
+}
+
+static int check_best(const config_t *conf)
+{
+    bool is_fid = conf->checkpoint.best == BEST_FID;
+    int rows = is_fid ? BEST_FID_ROWS_MIN : BEST_ROWS_MIN;
+    if (conf->checkpoint.best == BEST_NONE) return 0;
+    if (!kind_of(conf)->translator)
+        return fail("checkpoint.best: found a figure of translations, wanted none: a %s makes none",
+                    conf->model.kind);
+    if (conf->data.validation < rows)
+        return fail("data.validation: found %d, wanted at least %d rows for checkpoint.best %s",
+                    conf->data.validation, rows, is_fid ? "fid" : "kid");
+    if (strcmp(conf->checkpoint.classifier, "none") == 0)
+        return fail(
+            "checkpoint.classifier: found none, wanted the checkpoint of a classifier for checkpoint.best");
+    return 0;
 }
 
 static bool has_loss_in(const config_t *conf, int step)
@@ -50,10 +68,18 @@ static int check_distance(const config_t *conf)
     return 0;
 }
 
+static const char *kind_names(char names[256])
+{
+    size_t n = 0;
+    for (int i = 0; kinds[i]; i++) n += (size_t)snprintf(names + n, 256 - n, " %s", kinds[i]->name);
+    return names;
+}
+
 int kind_check(const config_t *conf)
 {
+    char names[256];
     if (!kind_of(conf))
-        return fail("model.kind: found '%s', which no file of src/train/ defines", conf->model.kind);
+        return fail("model.kind: found %s, wanted one of%s", conf->model.kind, kind_names(names));
     if (kind_takes(conf, STEP_G) && !has_loss_in(conf, STEP_G))
         return fail("loss.weights: found 0 for all that a %s learns by, wanted one above 0",
                     conf->model.kind);
@@ -67,7 +93,7 @@ int kind_check(const config_t *conf)
         return fail(
             "model.norm.d: found %s with model.spectral true, wanted none: a norm undoes what it does",
             conf->model.norm_d);
-    return check_distance(conf) ? -1 : net_check(conf);
+    return check_distance(conf) || check_best(conf) ? -1 : net_check(conf);
 }
 
 int kind_translates(const config_t *conf, const char *path)

@@ -18,6 +18,22 @@ static void between(void *arg)
     loader_poll(tr->loader);
 }
 
+int trainer_check_data(const config_t *conf, const plan_run_t *plan, const dataset_t *source,
+                       const dataset_t *target)
+{
+    const dataset_t *sets[] = { source, target };
+    size_t held_out = (size_t)conf->data.validation;
+    char grown[96] = "";
+    if (plan->grown) snprintf(grown, sizeof grown, " (%d, grown for the number of ranks)", conf->train.batch);
+    for (int i = 0; i < 2; i++) {
+        size_t left = sets[i]->n > held_out ? sets[i]->n - held_out : 0;
+        if (left < (size_t)plan->batch)
+            return fail("%s: has %zu images%s, wanted at least train.batch, %d%s", sets[i]->name, left,
+                        held_out ? " beside data.validation" : "", plan->batch, grown);
+    }
+    return dataset_same_classes(source, target);
+}
+
 static int open_data(trainer_t *tr)
 {
     const config_t *conf = tr->conf;
@@ -35,16 +51,9 @@ static int open_data(trainer_t *tr)
         tr->shown[i] = test[i];
     }
     tr->source.held_out = tr->target.held_out = (size_t)conf->data.validation;
-    int bad = dataset_same_classes(&tr->source, &tr->target);
+    int bad = trainer_check_data(conf, &tr->plan, &tr->source, &tr->target);
     for (int i = 0; i < 2 && !bad && is_told; i++) bad = dataset_same_classes(&tr->source, tr->shown[i]);
     memcpy(tr->model.n_classes, tr->source.n_classes, sizeof tr->model.n_classes);
-    const dataset_t *sets[] = { &tr->source, &tr->target };
-    for (int i = 0; i < 2 && !bad; i++) {
-        size_t held_out = sets[i]->held_out, left = sets[i]->n > held_out ? sets[i]->n - held_out : 0;
-        if (left < (size_t)tr->plan.batch)
-            bad = fail("%s: has %zu images%s, wanted at least train.batch, %d", sets[i]->name, left,
-                       held_out ? " beside data.validation" : "", tr->plan.batch);
-    }
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
@@ -128,6 +137,7 @@ int trainer_init(trainer_t *tr, const comm_t *c, const config_t *conf, begun_t b
 
 void trainer_free(trainer_t *tr)
 {
+    free(tr->config_before);
     metrics_free(&tr->metrics);
     attention_free(&tr->seen_t);
     attention_free(&tr->seen_s);
