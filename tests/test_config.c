@@ -226,6 +226,28 @@ TEST(half_sides_are_those_of_all_regions_or_of_each)
     free(text);
 }
 
+static void note_line(void *text, const char *line)
+{
+    strcat(strcat(text, line), "; ");
+}
+
+TEST(what_changed_since_an_earlier_configuration_is_said)
+{
+    config_t then, now;
+    char said[256] = "";
+    accepts(&then, SHORT "labels: { eyes: 0 }\n");
+    accepts(&now, SHORT "labels: { eyes: 1 }\nrun.seed: 7\nattention.half: 8x4\n");
+    char *before = config_yaml(&then);
+    config_changes(before, &now, note_line, said);
+    assert_string_equal(
+        said, "run.seed was 1, is 7; attention.half was 12, is 8x4; labels are others than before; ");
+    said[0] = 0;
+    config_changes(before, &then, note_line, said);
+    config_changes("of.another.program: 3\n", &then, note_line, said);
+    assert_string_equal(said, "");
+    free(before);
+}
+
 TEST(the_printed_configuration_is_nested)
 {
     config_t c;

@@ -117,6 +117,36 @@ char *config_yaml(const config_t *c)
     return text;
 }
 
+static char *value_text(const config_t *c, const conf_key_t *k)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    CHECK(f, "no memory to print the configuration");
+    print_value(f, c, k);
+    CHECK(fclose(f) == 0, "no memory to print the configuration");
+    return text;
+}
+
+void config_changes(const char *before, const config_t *now, void (*say)(void *arg, const char *line),
+                    void *arg)
+{
+    config_t *then = alloc(1, sizeof *then);
+    bool is_known = config_parse(then, "", before, strlen(before), NULL, 0) == 0;
+    for (int i = 0; i < conf_n_keys && is_known; i++) {
+        const conf_key_t *k = &conf_keys[i];
+        char *was = value_text(then, k), *is = value_text(now, k), line[2 * CONF_TEXT_MAX];
+        if (k->type == KEY_LABELS)
+            snprintf(line, sizeof line, "%s are others than before", k->key);
+        else
+            snprintf(line, sizeof line, "%s was%s, is%s", k->key, was, is);
+        if (strcmp(was, is)) say(arg, line);
+        free(was);
+        free(is);
+    }
+    free(then);
+}
+
 void config_help(void)
 {
     char wanted[256];

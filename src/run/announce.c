@@ -22,11 +22,16 @@ static void parameters_text(char *text, size_t size, const model_t *m)
         }
 }
 
+static void say_line(void *rundir, const char *line)
+{
+    rundir_say(rundir, "%s", line);
+}
+
 static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
-    char parameters[256], labels[64] = "", when[64] = "when the run began";
+    char parameters[256], labels[96] = "", when[64] = "when the run began";
     const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
     size_t tapes = 0;
     for (int i = 0; i < 4; i++) tapes += tape_bytes(tape[i]);
@@ -40,7 +45,8 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
             r, "distances by the features of %s, %016llx", conf->loss.classifier,
             (unsigned long long)XXH3_64bits(tr->model.loss_net.w, tr->model.loss_net.n * sizeof(float)));
     if (tr->label.n && tr->g.n)
-        snprintf(labels, sizeof labels, ", the first %ld on labels alone", p->label_warmup);
+        snprintf(labels, sizeof labels, ", the first %ld on labels alone%s", p->label_warmup,
+                 p->label_warmup < p->steps ? "" : ": G learns nothing");
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps%s", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps, labels);
     rundir_say(r, "ranks on %s", machine);
@@ -61,6 +67,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                    "ranks",
                    tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
     if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
+    if (resumed) config_changes(tr->config_before, conf, say_line, r);
     if (resumed && tr->kernels_before[0])
         rundir_say(r, "before that with kernels for %s: the last bits are not those of one run",
                    tr->kernels_before);
@@ -100,9 +107,12 @@ void announce_end(rundir_t *r, const trainer_t *tr, const limit_t *l, int status
         if (tr->conf->log.profile) rundir_say(r, "profile   %s/trace.json, for ui.perfetto.dev", dir);
         if (tr->translator.x) {
             rundir_say(r, "next      dagan_mpi translate %s/latest.h5 --input FOLDER --output FOLDER", dir);
-            rundir_say(r, "          dagan_mpi evaluate %s/latest.h5 --output %s/evaluation.json", dir, dir);
-            rundir_say(r,
-                       "            (with --classifier FILE.h5 of these labels also KID and what s' keeps)");
+            if (tr->source_test.n && tr->target_test.n) {
+                rundir_say(r, "          dagan_mpi evaluate %s/latest.h5 --output %s/evaluation.json", dir,
+                           dir);
+                rundir_say(
+                    r, "            (with --classifier FILE.h5 of these labels also KID and what s' keeps)");
+            }
             rundir_say(r, "          python3 analysis/report.py %s", dir);
         } else {
             rundir_say(r, "next      dagan_mpi evaluate RUN/latest.h5 --classifier %s/latest.h5", dir);

@@ -242,6 +242,12 @@ static void path_on_all(const comm_t *c, char path[PATH_TEXT], const char *dir, 
     comm_bcast(c, path, PATH_TEXT, 0);
 }
 
+static void tell_line(void *unused, const char *line)
+{
+    (void)unused;
+    fprintf(stderr, "dagan_mpi: %s\n", line);
+}
+
 static int resume_newest(trainer_t *tr, const char *dir, bool *found)
 {
     const comm_t *c = tr->comm;
@@ -257,6 +263,8 @@ static int resume_newest(trainer_t *tr, const char *dir, bool *found)
     if (c->rank == 0) free_names(names, n);
     // A file that failed half-way may have left its numbers behind: never go on from a mixture.
     bool none = n > 0 && !*found;
+    if (none && c->rank == 0 && tr->config_before)
+        config_changes(tr->config_before, tr->conf, tell_line, NULL);
     if (none) fail("%s: none of its %d checkpoints can be used; --fresh starts anew", dir, n);
     return comm_agree(c, none, error_text()) ? -1 : 0;
 }

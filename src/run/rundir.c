@@ -186,6 +186,8 @@ static int begin_csv(rundir_t *r, const trainer_t *tr)
 
 int rundir_begin(rundir_t *r, const trainer_t *tr)
 {
+    if (tr->step > 0 && tr->step >= tr->plan.steps)
+        return begin_csv(r, tr); // nothing will be made by this configuration
     char path[PATH_TEXT], *yaml = config_yaml(tr->conf);
     FILE *f;
     snprintf(path, sizeof path, "%s/config.yaml", r->dir);

@@ -313,6 +313,9 @@ int checkpoint_load(trainer_t *tr, const char *path)
         return p.bad;
     }
     p.bad = check_format(&p.file);
+    free(tr->config_before);
+    tr->config_before = NULL;
+    if (!p.bad) p.bad = array_get_text(&p.file, "/", "config", &tr->config_before);
     if (!p.bad) p.bad = checkpoint_check_classes(&p.file, &tr->source);
     if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
