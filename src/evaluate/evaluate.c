@@ -49,9 +49,10 @@ static int open_data(gathered_t *g)
     const dataset_t *first = &g->train[0];
     for (int d = 0; d < DOMAINS && !bad; d++)
         bad = dataset_same_classes(first, &g->train[d]) || dataset_same_classes(first, &g->test[d]);
-    for (int d = 0; d < DOMAINS && !bad; d++)
-        if (g->test[d].n < 4)
-            bad = fail("%s: has %zu images, wanted at least 4", g->test[d].name, g->test[d].n);
+    const dataset_t *const split[] = { &g->test[0], &g->test[1], &g->train[0], &g->train[1] };
+    for (int i = 0; i < 4 && !bad; i++)
+        if (split[i]->n <= NEIGHBOURS)
+            bad = fail("%s: has %zu images, wanted at least %d", split[i]->name, split[i]->n, NEIGHBOURS + 1);
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 

@@ -13,6 +13,13 @@ static const char *domain_name(const gathered_t *g, int d)
     return d ? g->conf.data.target.group : g->conf.data.source.group;
 }
 
+// What the classifier learned from; s and t of its pairs are images of one domain, or it is of both.
+static const char *judge_group(const gathered_t *g)
+{
+    const config_t *conf = &g->judge_conf;
+    return strcmp(conf->data.source.group, conf->data.target.group) ? "two domains" : conf->data.target.group;
+}
+
 static void regions_table(FILE *to, const figures_t *f, const gathered_t *g)
 {
     fprintf(to, "\n%-12s %-12s %6s %6s %9s %7s %7s %6s\n", "regions", "part", "region", "images", "median px",
@@ -37,7 +44,7 @@ static void regions_table(FILE *to, const figures_t *f, const gathered_t *g)
 
 static void percent(FILE *to, int width, double share)
 {
-    if (isnan(share))
+    if (!isfinite(share))
         fprintf(to, " %*s", width, "-");
     else
         fprintf(to, " %*.1f%%", width - 1, 100 * share);
@@ -104,7 +111,8 @@ void figures_table(FILE *to, const figures_t *f, const gathered_t *g)
     char hash[HASH_TEXT];
     fprintf(to, "%s: %zu images of %s translated\n", g->path, f->n, g->test[0].name);
     if (f->has_judge)
-        fprintf(to, "classifier %s, %s\n", judge_name(hash, &g->judge), g->judge_path);
+        fprintf(to, "classifier %s, %s, of %s%s\n", judge_name(hash, &g->judge), g->judge_path,
+                judge_group(g), strcmp(judge_group(g), domain_name(g, 1)) ? ": not the target's" : "");
     else
         fputs("no --classifier: only what needs none\n", to);
     if (f->has_attention) regions_table(to, f, g);
@@ -211,6 +219,7 @@ static void json_label(json_t *j, const label_figures_t *l, bool has_judge)
         number(j, "modes_present", l->modes.present);
         number(j, "modes_present_real", l->real_modes.present);
         number(j, "modes", l->modes.occurring);
+        number(j, "modes_real", l->real_modes.occurring);
         text(j, "modes_missing", l->missing);
     }
     end(j);
@@ -258,6 +267,14 @@ int figures_json(const char *path, const figures_t *f, const gathered_t *g)
     text(&j, "target", g->test[1].name);
     number(&j, "images", (double)f->n);
     if (f->has_judge) text(&j, "classifier", judge_name(hash, &g->judge));
+    if (f->has_judge) {
+        key(&j, "classifier_groups");
+        fputc('[', j.to);
+        quoted(j.to, g->judge_conf.data.source.group);
+        fputs(", ", j.to);
+        quoted(j.to, g->judge_conf.data.target.group);
+        fputc(']', j.to);
+    }
     if (f->has_attention) {
         begin(&j, "regions");
         json_domain(&j, "source", &f->domain[0]);
