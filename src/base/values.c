@@ -234,6 +234,9 @@ int key_set_label(config_t *c, const char *name, const char *text, bool quoted, 
     bool good =
         !strcmp(text, "all") || (!quoted && parse_long(&region, text) && region >= 0 && region <= INT_MAX);
     if (!good) return key_fail(place, text, quoted, "a region (0, 1, ...), all or none");
+    // Files list labels as "eyes: 0, mouth: 1".
+    const char *apart = strstr(name, ", ") ? ", " : strstr(name, ": ") ? ": " : NULL;
+    if (apart) return fail("%s: found \"%s\" in the name, wanted a name without", place, apart);
     if (set_text(c->labels[i].name, sizeof c->labels[i].name, name, place)) return -1;
     c->labels[i].region = (int)region;
     if (i == c->n_labels) c->n_labels++;
