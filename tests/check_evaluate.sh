@@ -42,6 +42,20 @@ told = b['source_test/told']
 labels = [x.split(':')[0] for x in told.attrs['labels'].decode().split(', ')]
 sys.exit(not ((a['outputs'][:] == b['fake/images'][:]).all() and set(a['told']) == set(labels)
               and all((a['told'][x][:] == told[i]).all() for i, x in enumerate(labels))))" "$T/translated.h5" "$T/1.h5"
+# names FILE: the classes that FILE names of each label it tells, beside those of the data set.
+names() {
+    "$PYTHON" -c "
+import h5py, sys
+told, labels = h5py.File(sys.argv[1])['told'], h5py.File(sys.argv[2])['adventurer/train/labels']
+for name, x in told.items():
+    print(name, [c.decode() for c in x.attrs.get('classes', [])] == list(labels[name].attrs['classes']))" "$1" "$T/faces.h5"
+}
+expect "translate names the classes" test "$(names "$T/translated.h5" | cut -d' ' -f2 | sort -u)" = True
+mv "$T/faces.h5" "$T/moved.h5"
+ranks 2 "$DAGAN" translate "$T/run/latest.h5" --input "$T/moved.h5" --output "$T/nameless.h5" >"$T/out" 2>"$T/err"
+mv "$T/moved.h5" "$T/faces.h5"
+is_quiet "$T/err" || not_ok "without the data set of the training nothing is wrong"
+expect "but classes have no names" test "$(names "$T/nameless.h5" | cut -d' ' -f2 | sort -u)" = False
 "$PYTHON" analysis/region_error.py "$T/translated.h5" "$T/faces.h5" adventurer >"$T/regions"
 expect "the table says what region_error.py says" bash -c "
 awk '\$1 == \"eyes\" { print \$4, \$5, \$6 }' '$T/regions' >'$T/a'

@@ -1,6 +1,17 @@
 // One image large: source and translation, its instances one by one, its labels.
-import { areBothKnown, boundParts, centre, distance, framesOfRun, isInside, isKnown, isWrong } from "./select.js";
-import { $, className, el, frameNow, keepFocus, on, px, regionName, state } from "./state.js";
+import {
+  areBothKnown,
+  boundParts,
+  centre,
+  className,
+  distance,
+  framesOfRun,
+  isInside,
+  isKnown,
+  isWrong,
+  toldName,
+} from "./select.js";
+import { $, el, frameNow, keepFocus, on, px, regionName, state } from "./state.js";
 import { colour, drawImage, drawInstance, drawOutlines, drawTracks, isMasked, prepare } from "./draw.js";
 
 const SINGLE = 320, PAIRED = 192, CROP = 88; // CSS pixels: an image alone, beside its translation, an instance
@@ -76,9 +87,9 @@ const toldNow = () => frameNow()?.told ?? {};
 const isLabelled = (name) => name in state.set.labels || name in toldNow();
 
 function labelOf(name, row) {
-  const label = state.set.labels[name], told = toldNow()[name]?.[row], truth = label?.values[row] ?? -1;
-  if (told === undefined) return className(label, truth);
-  return `told ${className(label, told)}${truth >= 0 ? `, true ${className(label, truth)}` : ""}`;
+  const label = state.set.labels[name], truth = label?.values[row] ?? -1;
+  if (!toldNow()[name]) return className(label, truth);
+  return `told ${toldName(state.set, frameNow(), name, row)}${truth >= 0 ? `, true ${className(label, truth)}` : ""}`;
 }
 
 function labels() {

@@ -40,9 +40,18 @@ export function isInside(set, frame, part, row) {
 // Whether a frame tells a label that the data set has, too.
 export const areBothKnown = (set, frame, label) => !!set.labels[label] && !!frame?.told?.[label];
 
+export const className = (label, k) => (k < 0 ? "unknown" : (label?.classes[k] ?? `class ${k}`));
+
+// The name of the class that a frame tells: by its own list, as another data set may number classes otherwise, or by that
+// of the data set where the file has none.
+export function toldName(set, frame, label, row) {
+  const told = frame.told[label], truth = set.labels[label];
+  return className(told.classes.length && truth?.classes.length !== 0 ? told : truth, told.values[row]);
+}
+
 export function isWrong(set, frame, label, row) {
-  const truth = set.labels[label].values[row];
-  return truth >= 0 && frame.told[label][row] !== truth;
+  const truth = set.labels[label], k = truth.values[row];
+  return k >= 0 && toldName(set, frame, label, row) !== className(truth, k);
 }
 
 // `filters`: Map of label -> Set of classes, any of which will do; `wrong`: labels that the frame must tell wrongly,

@@ -1,9 +1,8 @@
 // The bar on top and the side: which images, which checkpoint, what of them, in what order, with which labels; files.
 import { files, nameOf } from "./files.js";
-import { areBothKnown, boundParts, counts, filtered, framesOfRun, statistics } from "./select.js";
+import { areBothKnown, boundParts, className, counts, filtered, framesOfRun, statistics } from "./select.js";
 import {
   $,
-  className,
   el,
   frameNow,
   frameTitle,

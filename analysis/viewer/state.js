@@ -56,7 +56,6 @@ export function frameTitle({ at, name, run }) {
   if (at === null) return name;
   return state.set.frames.every((f) => f.run === run) ? `step ${at}` : `step ${at} of ${run}`;
 }
-export const className = (label, k) => (k < 0 ? "unknown" : (label?.classes[k] ?? `class ${k}`));
 
 // "mouth, skin": the labels bound to a region.
 export function regionName(frame, region) {

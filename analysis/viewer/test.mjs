@@ -120,9 +120,35 @@ async function check_told(sorted) {
     words,
   ]);
   await press("Escape", ",");
-  const found = await text("#summary");
+  let found = await text("#summary");
   check("another_checkpoint_tells_others", found.startsWith(summary(wrong_at[0].rows.length)), found);
   await press(".", "c");
+
+  // A translation that counts the classes from behind.
+  const { classes } = read(translations.at(-1), "told/glasses"), turned = join(dirname(translations[0]), "turned.h5");
+  check("a_translation_names_what_it_tells", same(classes, glasses.classes), classes);
+  copyFileSync(translations.at(-1), turned);
+  const file = new h5wasm.File(turned, "a"), d = file.get("told/glasses");
+  d.delete_attribute("classes");
+  d.create_attribute("classes", [...classes].reverse());
+  d.write_slice([[0, N]], Int16Array.from(told, (k) => classes.length - 1 - k));
+  file.close();
+  const n = (await page.$$("#files li")).length;
+  await open(turned);
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, n + 1);
+  await press(".");
+  await page.click("#wrong-glasses");
+  found = await text("#summary");
+  check("classes_are_compared_by_name", (await text("#at")).includes("3 of 3") && found.startsWith(summary(wrong.length)), [
+    await text("#at"),
+    found,
+  ]);
+  await press("Enter");
+  found = await text("#detail");
+  check("and_told_by_it", found.includes(words), [found, words]);
+  await press("Escape", "c");
+  await page.click('[title="Close turned.h5"]');
+  await page.waitForFunction((n) => document.querySelectorAll("#files li").length === n, n);
 }
 
 // By keyboard alone; `row` is the one that lies furthest off, by `pixels`.

@@ -119,11 +119,12 @@ function translation(file) {
     size: inputs.shape[1],
     regions: centres.shape[1],
     centres: centres.shape[1] ? centres.value : [],
-    told: Object.fromEntries(
-      datasets(file, "told", inputs.shape[0]).map(([name, d]) => [name, whole(d, Int16Array)]),
-    ),
+    told: Object.fromEntries(datasets(file, "told", inputs.shape[0]).map(([name, d]) => [name, labelled(d)])),
   };
 }
+
+// Classes by number, and their names.
+const labelled = (d) => ({ classes: d.attrs.classes?.value ?? [], values: whole(d, Int16Array) });
 
 const isImages = (d) => hasShape(d, [null, null, null, 3]) && d.shape[1] === d.shape[2] && d.metadata.size === 1;
 
@@ -131,8 +132,7 @@ function split(group, path) {
   const [n, size] = group.get("images").shape;
   const labels = {};
   const parts = {};
-  for (const [name, d] of datasets(group, "labels", n))
-    labels[name] = { classes: d.attrs.classes?.value ?? [], values: whole(d, Int16Array) };
+  for (const [name, d] of datasets(group, "labels", n)) labels[name] = labelled(d);
   for (const [name, d] of datasets(group, "parts", n, 4)) parts[name] = whole(d, Int16Array);
   return { path, n, size, labels, parts };
 }

@@ -70,6 +70,8 @@ int array_put_double(const array_file_t *f, const char *name, const char *key, d
 int array_put_sides(const array_file_t *f, const char *name, const char *key, const sides_t *sides,
                     int regions);
 int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value);
+// n texts, one after the other, each of which ends in a zero byte.
+int array_put_texts(const array_file_t *f, const char *name, const char *key, const char *texts, int n);
 int array_get_long(const array_file_t *f, const char *name, const char *key, long *value);
 int array_get_double(const array_file_t *f, const char *name, const char *key, double *value);
 // To be released with free().

@@ -356,7 +356,7 @@ int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // Whether labels that the run of a checkpoint told have the same classes in the data set.  Files of older
-// programs do not tell.  Collective; 0, or -1 after the message was printed.
+// programs do not tell.  Collective; 0, or -1 on all ranks after fail() on those that found it.
 int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d);
 
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.

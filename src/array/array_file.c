@@ -202,6 +202,26 @@ int array_put_text(const array_file_t *f, const char *name, const char *key, con
     return bad;
 }
 
+int array_put_texts(const array_file_t *f, const char *name, const char *key, const char *texts, int n)
+{
+    size_t width = 1, count = (size_t)n;
+    const char *text = texts;
+    for (size_t i = 0; i < count; i++, text += strlen(text) + 1)
+        if (strlen(text) > width) width = strlen(text);
+    char *bytes = alloc(count, width);
+    text = texts;
+    for (size_t i = 0; i < count; i++, text += strlen(text) + 1)
+        memcpy(bytes + i * width, text, strlen(text));
+    hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
+    H5_OK(H5Tset_size(type, width));
+    H5_OK(H5Tset_strpad(type, H5T_STR_NULLPAD));
+    H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
+    int bad = put(f, name, key, type, 1, (hsize_t[]){ count }, bytes);
+    H5_OK(H5Tclose(type));
+    free(bytes);
+    return bad;
+}
+
 bool array_is_one(hid_t a, H5T_class_t class)
 {
     hid_t space = H5Aget_space(a), type = H5Aget_type(a);

@@ -65,9 +65,9 @@ static int check_data(const comm_t *c, const config_t *conf, const plan_run_t *p
     int bad = 0, n = conf->n_labels;
     for (int i = 0; i < 2 && !bad; i++)
         bad = dataset_look(&d[i], c, where[i], "train", conf->data.size, conf->labels, n);
-    if (c->rank == 0 && !bad) bad = trainer_check_data(conf, plan, &d[0], &d[1]);
+    if (!bad) bad = trainer_check_data(conf, plan, &d[0], &d[1]);
     for (int i = 0; i < 2; i++) dataset_close(&d[i]);
-    return comm_agree(c, bad && c->rank == 0, error_text()) ? -1 : 0;
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
 static int run(const comm_t *c, int argc, char **argv)

@@ -136,17 +136,15 @@ int dataset_look(dataset_t *d, const comm_t *c, const domain_conf_t *where, cons
 {
     hdf5_printer_t printer = hdf5_mute();
     split_t s = { 0 };
-    *d = (dataset_t){ 0 };
     char object[2 * CONF_TEXT_MAX];
     snprintf(object, sizeof object, "/%s/%s", where->group, split);
-    int bad = c->rank == 0 ? hdf5_inspect(c, where->file, object) : 0;
-    if (c->rank == 0 && !bad) bad = split_open(&s, d, where, split, size, labels, n_labels);
+    *d = (dataset_t){ 0 };
+    int bad = hdf5_inspect(c, where->file, object);
+    if (!comm_any(c, bad)) bad = split_open(&s, d, where, split, size, labels, n_labels);
     split_close(&s);
     hdf5_unmute(printer);
-    comm_bcast(c, &bad, sizeof bad, 0);
-    comm_bcast(c, &d->n, sizeof d->n, 0);
-    comm_bcast(c, d->n_classes, sizeof d->n_classes, 0);
-    return bad;
+    if (!comm_any(c, bad)) return 0;
+    return bad ? -1 : fail("%s: another rank does not see what this one sees", where->file);
 }
 
 bool dataset_has(const comm_t *c, const domain_conf_t *where, const char *split)
