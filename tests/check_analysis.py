@@ -399,11 +399,14 @@ def check_functions():
     good = seen.count("truth") == 1 and 'x="-0.50"' in seen
     check("regions: a box at the left edge is drawn, one of a hidden part is not", good, seen)
 
-    at = lambda x: SimpleNamespace(seen=np.array([True]), centres=np.array([[[x, 0.0]]]), regions=1, name=str)
-    kept = [SimpleNamespace(step=step, attention=lambda _, x=x: at(x)) for step, x in ((0, 0), (2000, 4), (2500, 5))]
+    # Three images: visited between all checkpoints but the last two, before the first one alone, after it.
+    visited = [(0, 0, -1), (2000, 0, 1900), (2400, 0, 2400), (2400, 0, 2400)]
+    at = lambda step, x: SimpleNamespace(step=np.array(step), seen=np.array(step) >= 0, regions=1, name=str,
+                                         centres=np.array([[[x, 0.0]], [[0, 0]], [[x, 0]]]))  # fmt: skip
+    kept = [SimpleNamespace(step=2000 + 500 * i, attention=lambda _, i=i: at(visited[i], (0, 4, 5, 5)[i])) for i in range(4)]
     (_, _, steps, moved, _), = moves(kept, "source")
-    good = moved.tolist() == [2, 2] and steps.tolist() == [2000, 2500]
-    check("drift: moves are told by the step, however far checkpoints lie apart", good, (steps, moved))
+    good = np.allclose(moved, [2, (2.5 + 2) / 2]) and steps.tolist() == [2500, 3000]
+    check("drift: moves are those of images visited in between, by the steps between their visits", good, (steps, moved))
 
     config = {"model.kind": "dagan", "train.label_warmup": 200, "train.batch": 4}
     newest = SimpleNamespace(step=400, config=config, attrs={"batch": 8})

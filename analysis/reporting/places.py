@@ -94,15 +94,18 @@ def distance_curve(groups, steps, rows, centres, boxes):
 
 
 def moves(kept, domain):
-    """How far the centre of an image typically moves in 1000 steps, between one checkpoint and the next: series of a chart.
-    The older checkpoints lie farther apart."""
-    all_of, x, y = [c.attention(domain) for c in kept], np.array([c.step for c in kept], float), []
-    for then, now, steps in zip(all_of, all_of[1:], np.diff(x)):
-        both = then.seen & now.seen
-        apart = np.linalg.norm(now.centres[both] - then.centres[both], axis=2) * 1000 / steps
-        y.append(np.median(apart, axis=0) if both.any() else np.full(now.regions, np.nan))
+    """How far the centre of an image typically moves in 1000 steps, between its last visits before one checkpoint and before
+    the next: series of a chart.  Images that were not visited in between have not moved."""
+    all_of, x, y = [c.attention(domain) for c in kept], [], []
+    for then, now, checkpoint in zip(all_of, all_of[1:], kept[1:]):
+        both = then.seen & (now.step > then.step)
+        if both.any():
+            steps = (now.step - then.step)[both, None]
+            apart = np.linalg.norm(now.centres[both] - then.centres[both], axis=2) * 1000 / steps
+            x.append(float(checkpoint.step))
+            y.append(np.median(apart, axis=0))
     last = all_of[-1]
-    return [(last.name(r), ink(r), x[1:], np.array(y)[:, r], None) for r in range(last.regions)] if y else []
+    return [(last.name(r), ink(r), np.array(x), np.array(y)[:, r], None) for r in range(last.regions)] if y else []
 
 
 def ways(a, means, grey):
@@ -138,7 +141,7 @@ def drift(run):
                 for part, r in part_of(a, parts).items()
             ]
             charts.append(chart("Median distance to the part, px", series))
-        charts.append(chart("Median move between checkpoints, px per 1000 steps", moves(run.kept, domain)))
+        charts.append(chart("Median move between visits, px per 1000 steps", moves(run.kept, domain)))
         if domain in run.greys:
             charts.append(ways(a, np.array([centres[g].mean(axis=0) for g in groups]), run.greys[domain]))
         out.append(f'<h3>{esc(a.data[1])}</h3><div class="charts">{"".join(charts)}</div>')
