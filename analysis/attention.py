@@ -145,8 +145,8 @@ def draw_regions(a, split, rows):
     across = min(8, len(rows))
     down = -(-len(rows) // across)
     figure, axes = plt.subplots(down, across, figsize=(1.3 * across, 1.4 * down), squeeze=False, layout="constrained")
-    for ax, row, image in zip(axes.flat, rows, split.rows(rows)):
-        draw_image(ax, image, a, row, split.parts)
+    for ax, row in zip(axes.flat, rows):
+        draw_image(ax, split.image(row), a, row, split.parts)
     for ax in axes.flat[len(rows) :]:
         ax.remove()
     return figure
@@ -158,17 +158,17 @@ def heat(centres, size):
     return np.histogram2d(centres[:, 1], centres[:, 0], bins=(edges, edges))[0]
 
 
-def mean_image(images, size, most=1000):
-    """The mean of up to `most` images spread over the set, as grey in [0, 1]."""
-    total, rows = np.zeros((size, size)), np.unique(np.linspace(0, len(images) - 1, most).astype(int))
+def mean_image(split, size, most=1000):
+    """The mean of up to `most` images spread over the split, as grey in [0, 1]."""
+    total, rows = np.zeros((size, size)), np.unique(np.linspace(0, len(split.images) - 1, most).astype(int))
     for row in rows:
-        total += images[row].mean(axis=2)
+        total += split.image(row).mean(axis=2)
     return total / (255 * len(rows))
 
 
 def draw_heat(a, split):
     figure, axes = plt.subplots(1, a.regions, figsize=(2 * a.regions, 2.2), squeeze=False, layout="constrained")
-    grey = mean_image(split.images, a.size)
+    grey = mean_image(split, a.size)
     for r, ax in enumerate(axes.flat):
         h = heat(a.centres[a.seen, r], a.size)
         ax.imshow(grey, cmap="gray", vmin=-0.6, vmax=1)
@@ -213,14 +213,17 @@ def main():
             mistake(f"{a.data[0]}: no such file; --data names the data set")
         splits[domain] = Split(file, *a.data[1:])
         splits[domain].expect(a.size, len(a.seen))
+    figures = {}
+    for domain, a in attention.items():
+        rows = rows_wanted(args.rows, a)
+        print_statistics(domain, a, splits[domain].parts)
+        if len(rows):
+            figures[f"{domain}-regions.png"] = draw_regions(a, splits[domain], rows)
+            figures[f"{domain}-heat.png"] = draw_heat(a, splits[domain])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for domain, a in attention.items():
-            rows = rows_wanted(args.rows, a)
-            print_statistics(domain, a, splits[domain].parts)
-            if len(rows):
-                draw_regions(a, splits[domain], rows).savefig(folder / f"{domain}-regions.png", dpi=160)
-                draw_heat(a, splits[domain]).savefig(folder / f"{domain}-heat.png", dpi=160)
+        for name, figure in figures.items():
+            figure.savefig(folder / name, dpi=160)
         write_csv(folder / "centres.csv", attention, {d: s.parts for d, s in splits.items()})
     except OSError as e:
         mistake(f"{folder}: {e.strerror}")

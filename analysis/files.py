@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,15 @@ def open_hdf5(path):
         return h5py.File(path)
     except OSError:
         mistake(f"{path}: {'cannot be read as HDF5' if os.path.exists(path) else 'no such file'}")
+
+
+@contextmanager
+def reading(what):
+    """Ends the script where h5py cannot read `what`, a part of a file that opens."""
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError):
+        mistake(f"{what} cannot be read (damaged file?)")
 
 
 def plain(value):
@@ -135,13 +145,15 @@ class Checkpoint:
     def attention(self, domain):
         if f"attention/{domain}" not in self.file:
             mistake(f"{self.path}: has no /attention/{domain}: {self.config['model.kind']} without regions")
-        g = self.file[f"attention/{domain}"]
-        a = {k: plain(v) for k, v in g.attrs.items()}
+        with reading(f"{self.path}: /attention/{domain}"):
+            g = self.file[f"attention/{domain}"]
+            a = {k: plain(v) for k, v in g.attrs.items()}
+            centres, step = g["centres"][:], g["step"][:]
         file, path = a["data"].rsplit(":", 1)
         return Attention(
-            g["centres"][:],
-            g["step"][:],
-            np.broadcast_to(a["half"], (g["centres"].shape[1], 2)),
+            centres,
+            step,
+            np.broadcast_to(a["half"], (centres.shape[1], 2)),
             a["sharpness"],
             a["image_size"],
             bindings(a["labels"]),
@@ -149,7 +161,8 @@ class Checkpoint:
         )
 
     def metrics(self):
-        return {name: x[:] for name, x in self.file["metrics"].items()}
+        with reading(f"{self.path}: /metrics"):
+            return {name: x[:] for name, x in self.file["metrics"].items()}
 
 
 def checkpoints(run):
@@ -174,10 +187,15 @@ class Split:
         self.file = open_hdf5(file)
         if self.name not in self.file:
             mistake(f"{file}: has no group {self.name}")
-        self.domain = {k: plain(v) for k, v in self.file[group].attrs.items()}
-        here = self.file[self.name]
-        self.images = here["images"]
-        self.parts = {k: x[:] for k, x in here.get("parts", {}).items()}
+        with reading(f"{file}: {self.name}"):
+            self.domain = {k: plain(v) for k, v in self.file[group].attrs.items()}
+            here = self.file[self.name]
+            self.images = here["images"]
+            self.parts = {k: x[:] for k, x in here.get("parts", {}).items()}
+        for name, boxes in self.parts.items():
+            wanted = len(self.images), 4
+            if boxes.shape != wanted:
+                mistake(f"{file}: {self.name}/parts/{name} holds boxes {boxes.shape}, wanted {wanted}")
 
     def expect(self, size, rows=None):
         """Ends the script unless the images are of this size, and as many where that is known: a run's own."""
@@ -186,10 +204,9 @@ class Split:
         if shape != wanted:
             mistake(f"{self.file.filename}: {self.name} holds images {shape}, wanted {wanted}")
 
-    def rows(self, rows):
-        """The images of some rows, in the order asked for."""
-        order, place = np.unique(rows, return_inverse=True)
-        return self.images[list(order)][place]
+    def image(self, row):
+        with reading(f"{self.file.filename}: {self.name}/images: row {row}"):
+            return self.images[row]
 
 
 def same_images(a, b):

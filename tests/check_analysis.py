@@ -11,6 +11,8 @@ check_analysis.py evaluation STEP OUTPUT writes what evaluate would of that step
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
 check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
 check_analysis.py alone GROUP DATA OUTPUT  copies one domain of a data set
+check_analysis.py spoil DATA OUTPUT      copies a data set of which the first training images of adventurer cannot be read
+check_analysis.py shorten DATA OUTPUT    copies a data set in which those images have half as many boxes of eyes
 check_analysis.py other ROWS SIZE DATA OUTPUT  copies so many black training images of a data set, of that size
 """
 import base64
@@ -438,6 +440,24 @@ def alone(group, path, output):
         f.copy(group, out)
 
 
+def spoil(path, output):
+    shutil.copyfile(path, output)
+    with h5py.File(output) as f:
+        chunk = f["adventurer/train/images"].id.get_chunk_info(0)
+    with open(output, "r+b") as f:
+        f.seek(chunk.byte_offset)
+        f.write(bytes(chunk.size))
+
+
+def shorten(path, output):
+    shutil.copyfile(path, output)
+    with h5py.File(output, "r+") as f:
+        parts = f["adventurer/train/parts"]
+        boxes = parts["eyes"][::2]
+        del parts["eyes"]
+        parts["eyes"] = boxes
+
+
 def other(rows, size, path, output):
     with h5py.File(path) as f, h5py.File(output, "w") as out:
         for domain in f:
@@ -447,5 +467,5 @@ def other(rows, size, path, output):
 if __name__ == "__main__":
     whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "shared": check_shared,
              "metrics": check_metrics, "functions": check_functions, "evaluation": evaluation, "cut": cut, "hide": hide,
-             "alone": alone, "other": other}
+             "alone": alone, "spoil": spoil, "shorten": shorten, "other": other}
     whats[sys.argv[1]](*sys.argv[2:])

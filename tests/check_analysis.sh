@@ -133,12 +133,19 @@ for shape in "1000 64" "3000 64" "2000 32"; do
             $reader --data "$T/other.h5"
     done
 done
+for damage in "spoil images: row 0 cannot be read" "shorten parts/eyes holds boxes .1000, 4., wanted .2000, 4.$"; do
+    read -r how what <<<"$damage"
+    "$PYTHON" tests/check_analysis.py "$how" data/faces.h5 "$T/bad.h5"
+    refuses "bad.h5: adventurer/train/$what" report "$T/run" --data "$T/bad.h5" --no-translate
+    refuses "bad.h5: adventurer/train/$what" attention "$T/run/latest.h5" --data "$T/bad.h5"
+done
 refuses "has no dataset inputs" report "$T/run" --translated data/faces.h5
 refuses "cut.h5: cannot be read as HDF5" attention "$T/cut.h5"
 refuses "format is None, wanted 'dagan-checkpoint'" attention data/faces.h5
 refuses "only-lorelei.h5: has no group adventurer" report "$T/run" --data "$T/only-lorelei.h5"
 refuses "only-lorelei.h5: has no group adventurer" attention "$T/run/latest.h5" --data "$T/only-lorelei.h5"
 refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
+refuses "metrics.csv/x: Not a directory" attention "$T/run/latest.h5" --output "$T/run/metrics.csv/x"
 refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
 refuses "run: cannot be read as HDF5" region_error "$T/run" data/faces.h5 adventurer

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from files import COLOURS, Split, mistake, open_hdf5, part_of, same_images
+from files import COLOURS, Split, mistake, open_hdf5, part_of, reading, same_images
 from region_error import errors
 from reporting.page import box, esc, ink, note, number, picture, table
 
@@ -21,7 +21,7 @@ class Images:
         self.split = Split(data, attention.data[1], "test" if translated else attention.data[2])
         self.centres, self.outputs, self.known = attention.centres, None, np.flatnonzero(attention.seen)
         if translated:
-            with open_hdf5(translated) as f:
+            with open_hdf5(translated) as f, reading(translated):
                 self.centres, self.outputs = f["centres"][:], f["outputs"][:]
             self.known = np.arange(len(self.centres))
         self.parts = part_of(attention, self.split.parts)
@@ -51,7 +51,7 @@ class Images:
 
 def given(file, attention, data):
     """Whether `file`, which translate wrote, was made of the domain's test split."""
-    with open_hdf5(file) as f, h5py.File(data) as d:
+    with open_hdf5(file) as f, h5py.File(data) as d, reading(f"{file} or {data}"):
         missing = [name for name in DATASETS if name not in f]
         if missing:
             mistake(f"{file}: has no dataset {missing[0]}, wanted what translate --output FILE.h5 wrote")
@@ -88,7 +88,9 @@ def open_images(run, folder, program, translated):
             if said:
                 trouble.append(said)
                 file = None
-        shown[domain] = Images(a, data, file)
+        images = run.attempt(Images, a, data, file)
+        if images:
+            shown[domain] = images
     return shown, list(dict.fromkeys(trouble))
 
 
@@ -112,7 +114,7 @@ def cards(images, rows):
     found, out = images.errors(), []
     for row in rows:
         name = f"{images.split.name} row {row}"
-        pair = picture(images.split.images[row], images.a.size, f"{name} and its regions", outlines(images, row))
+        pair = picture(images.split.image(row), images.a.size, f"{name} and its regions", outlines(images, row))
         if images.outputs is not None:
             pair += picture(images.outputs[row], images.a.size, f"{name} translated")
         words = [f"<span>row {row}</span>"]
@@ -132,6 +134,14 @@ def error_table(images):
     return table(["", "region", "images", "median px", "90 % px", "centre inside"], rows) if rows else ""
 
 
+def all_cards(images, count):
+    rows, worst = images.spread(count), images.worst(WORST)
+    out = note(f"{len(rows)} images, evenly spaced in the split.") + cards(images, rows)
+    if len(worst):
+        out += note("Those whose regions lie farthest off, by the standard of each region.") + cards(images, worst)
+    return out
+
+
 def regions(run, shown, trouble, count):
     ticks = "".join(
         f'<label><input type="checkbox" checked data-hides="{kind}"> {word}</label>'
@@ -145,17 +155,12 @@ def regions(run, shown, trouble, count):
     out = [note(how), f'<div class="bar">{ticks}</div>', *map(note, trouble)]
     for domain in run.attention:
         if domain not in shown:
-            out.append(f"<h3>{esc(domain)}</h3>{note('Its data set was not found; --data names the file.')}")
+            out.append(f"<h3>{esc(domain)}</h3>{note('Its data set was not found or cannot be read; --data names the file.')}")
             continue
         images = shown[domain]
         what = "training images, regions as predicted at their last visit"
         if images.outputs is not None:
             what = "s and F(s)" if domain == "source" else "t and F(t)"
         out.append(f"<h3>{esc(images.split.name)}: {what}</h3>{error_table(images)}")
-        rows = images.spread(count)
-        out.append(note(f"{len(rows)} images, evenly spaced in the split.") + cards(images, rows))
-        worst = images.worst(WORST)
-        if len(worst):
-            farthest = "Those whose regions lie farthest off, by the standard of each region."
-            out.append(note(farthest) + cards(images, worst))
+        out.append(run.attempt(all_cards, images, count) or note("Its images cannot be read."))
     return "".join(out)

@@ -89,8 +89,8 @@ def open_domain(run, domain, data):
     if file:
         split = Split(file, run.groups[domain], "train")
         split.expect(c["data.size"], len(run.attention[domain].seen) if run.attention else None)
+        run.greys[domain] = mean_image(split, c["data.size"])  # first, as it reads the images
         run.data[domain], run.splits[domain] = file, split
-        run.greys[domain] = mean_image(split.images, c["data.size"])
 
 
 def open_run(folder, data):
