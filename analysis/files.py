@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+# File systems of clusters have no locks, and HDF5 would refuse to open files there: dagan_mpi does the same.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 # Scripts import this module before h5py, matplotlib and numpy: a Python that lacks one ends here, in one line.
 try:
     import h5py

@@ -18,6 +18,7 @@ check_analysis.py other ROWS SIZE DATA OUTPUT  copies so many black training ima
 import base64
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -372,6 +373,7 @@ def check_functions():
     from reporting.places import moves
     from reporting.run import Run, pace, paces, setting
 
+    check("files: HDF5's locks are off, unless the user wants them", os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE")
     found = [setting(v) for v in (20240607, 2e-4, True, "mask")]
     check("configuration: values as they were given", found == ["20240607", "0.0002", "true", "mask"], found)
     x, nan = np.arange(50.0), np.nan
