@@ -236,24 +236,25 @@ def part_of(attention, parts):
 # ---- metrics -----------------------------------------------------------------------------------------
 
 
+def parse_metrics(text):
+    whole = text[: text.rfind("\n") + 1]  # the last line of a running job may be half written
+    head, *rows = list(csv.reader(whole.splitlines())) or [[]]
+    return dict(zip(head, np.array([r for r in rows if len(r) == len(head)], float).T))
+
+
 def read_metrics(path):
     """The columns of a run's metrics.csv, or of a checkpoint."""
     path = Path(path)
-    if path.suffix == ".h5":
-        return Checkpoint(path).metrics()
     path = path / "metrics.csv" if path.is_dir() else path
     try:
-        text = path.read_text()
-        whole = text[: text.rfind("\n") + 1]  # the last line of a running job may be half written
-        head, *rows = list(csv.reader(whole.splitlines())) or [[]]
-        rows = np.array([r for r in rows if len(r) == len(head)], float)
+        found = Checkpoint(path).metrics() if path.suffix == ".h5" else parse_metrics(path.read_text())
     except OSError as e:
         mistake(f"{path}: {e.strerror}")
     except (csv.Error, ValueError) as e:
         mistake(f"{path}: cannot be read as metrics: {e}")
-    if not len(rows) or "step" not in head:
+    if not len(found.get("step", [])):
         mistake(f"{path}: holds no rows of metrics")
-    return dict(zip(head, rows.T))
+    return found
 
 
 def computed(name, y):

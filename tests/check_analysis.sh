@@ -154,5 +154,7 @@ refuses "found translations of other images, wanted those of data/faces.h5:lorel
     region_error "$T/adventurer.h5" data/faces.h5 lorelei
 refuses "found no group nobody/test/parts" region_error "$T/adventurer.h5" data/faces.h5 nobody
 refuses "No such file" plot_metrics "$T/empty"
+"$PYTHON" tests/check_analysis.py rowless "$T/run/latest.h5" "$T/rowless.h5"
+refuses "rowless.h5: holds no rows of metrics" plot_metrics "$T/rowless.h5"
 refuses "found none of these" plot_metrics "$T/run" --columns nothing
 refuses "has no column nothing" plot_metrics "$T/run" --x nothing
