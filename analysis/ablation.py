@@ -102,17 +102,32 @@ def budget(steps, text):
     return [f"train.steps={steps}", *([f"train.label_warmup={int(warm) * steps // int(whole)}"] if warm else [])]
 
 
+def text_of(path):
+    try:
+        return Path(path).read_text()
+    except UnicodeDecodeError:
+        mistake(f"{path}: is no text")
+
+
+def words_of(line):
+    """None where a quote is left open."""
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return None
+
+
 def read_variants(path, steps, sets_of_all):
     """A variant is what its line says, so that comes last: of settings of one key the last holds."""
     found = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
-        words = shlex.split(line, comments=True)
-        if not words:
+    for number, line in enumerate(text_of(path).splitlines(), 1):
+        words = words_of(line)
+        if words == []:
             continue
-        if len(words) < 2 or not all("=" in w for w in words[2:]):
+        if not words or len(words) < 2 or not all("=" in w for w in words[2:]):
             mistake(f"{path}:{number}: found '{line}', wanted NAME CONFIG.yaml [KEY=VALUE]...")
         name, config, *sets = words
-        text = Path(config).read_text()
+        text = text_of(config)
         first = [*(budget(steps, text) if steps else []), *sets_of_all]
         found.append(Variant(name, config, first + [s for word in sets for s in expand(word, text, config)]))
     return found
@@ -345,6 +360,9 @@ def main():
     parser.add_argument("--program", default=str(ROOT / "dagan_mpi"), help="default: dagan_mpi of the project")
     args = parser.parse_args()
 
+    for word in args.set:
+        if "=" not in word:
+            mistake(f"--set: found '{word}', wanted KEY=VALUE")
     try:
         variants = read_variants(args.table, args.steps, args.set)
     except OSError as e:

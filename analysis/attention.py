@@ -187,7 +187,7 @@ def rows_wanted(text, a):
         seen = np.flatnonzero(a.seen)
         return seen[np.unique(np.linspace(0, len(seen) - 1, min(24, len(seen))).astype(int))] if len(seen) else seen
     for word in text.split(","):
-        if not word.strip().isdigit() or int(word) >= len(a.seen):
+        if not word.strip().isdecimal() or int(word) >= len(a.seen):
             mistake(f"--rows: found {word!r}, wanted numbers from 0 to {len(a.seen) - 1}")
         if not a.seen[int(word)]:
             mistake(f"--rows: row {word} was never visited")

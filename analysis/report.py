@@ -74,6 +74,8 @@ def main():
     add("--program", metavar="FILE", default=ROOT / "dagan_mpi", help="default: the project's dagan_mpi")
     add("--no-translate", action="store_true", help="show training images instead of computing test images")
     args = parser.parse_args()
+    if args.images < 0:
+        mistake(f"--images: found {args.images}, wanted 0 or more")
 
     with tempfile.TemporaryDirectory() as folder:
         text = build(args, folder)

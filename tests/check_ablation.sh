@@ -70,6 +70,10 @@ echo 'a configs/faces.yaml loss.weights.cts=1' >"$T/key.txt"
 echo 'a configs/faces.yaml attention' >"$T/line.txt"
 refuses "a/seed-1: .*loss.weights.cts: unknown key" "$T/key.txt"
 refuses "$T/line.txt:1: found 'a configs/faces.yaml attention', wanted NAME CONFIG.yaml" "$T/line.txt"
+echo "a configs/faces.yaml run.dir='x" >"$T/quote.txt"
+refuses "$T/quote.txt:1: found 'a configs/faces.yaml run.dir='x', wanted NAME CONFIG.yaml" "$T/quote.txt"
+refuses "data/faces.h5: is no text" data/faces.h5
+refuses "--set: found 'foo', wanted KEY=VALUE" configs/ablation/faces.txt --set foo
 refuses "configs/ablation/faces.txt: has no variant dogan" configs/ablation/faces.txt --only dogan
 printf '#!/bin/sh\nprintf "%%s\\n" ------ "" "no room" ------ >&2; exit 1\n' >"$T/boxed"   # as mpirun says what it has to say
 chmod +x "$T/boxed"

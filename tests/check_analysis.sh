@@ -148,6 +148,8 @@ refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhe
 refuses "metrics.csv/x: Not a directory" attention "$T/run/latest.h5" --output "$T/run/metrics.csv/x"
 refuses "dagan without regions" attention "$T/dagan/latest.h5"
 refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
+refuses "found '²', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows ²
+refuses "images: found -1, wanted 0 or more" report "$T/run" --images -1
 refuses "run: cannot be read as HDF5" region_error "$T/run" data/faces.h5 adventurer
 refuses "found no region centres" region_error data/faces.h5 data/faces.h5 adventurer
 refuses "found translations of other images, wanted those of data/faces.h5:lorelei/test" \
