@@ -12,6 +12,11 @@ ablation() { "$PYTHON" analysis/ablation.py "$@" --program "$DAGAN" >"$T/out" 2>
 ablation configs/ablation/faces.txt --seeds 1 --dry-run
 expect "every variant of the shipped table can begin" status_is 0 $?
 is_quiet "$T/err" || not_ok "and nothing is wrong with it"
+# README's command, with any file for the classifier, which the command before it trains.
+read -ra words <<<"$(sed -n '/^python3 analysis\/ablation.py .*--seeds/,/[^\\]$/{s/\\$//;p}' README.md | tr '\n' ' ')"
+ablation "${words[@]:2}" --classifier README.md --dry-run
+expect "the command of README's table can begin" says "$T/out" '^39 runs, 195000 steps$'
+is_quiet "$T/err" || not_ok "and nothing is wrong with it"
 expect "configs/ablation/ holds nothing else" test "$(ls configs/ablation)" = faces.txt
 
 # Few images, as evaluation looks at all of them.
