@@ -53,9 +53,12 @@ expect "and shows training images" says "$T/none.html" "adventurer/train: traini
 
 expect "an evaluation of the newest checkpoint is not called old" \
     test "$(grep -c "newest checkpoint is of" "$T/none.html")" -eq 0
+touch -d '1 hour ago' "$T/run/evaluation.json"   # as where the run went back to an older checkpoint and came again to step 4
+works report "$T/run" --output "$T/none.html" --no-translate
+expect "one that is older than it is" says "$T/none.html" "Of step 4; the newest checkpoint is of step 4, written later\."
 "$PYTHON" tests/check_analysis.py evaluation 2 "$T/run/evaluation.json"
 works report "$T/run" --output "$T/old.html" --no-translate
-expect "an older one is" says "$T/old.html" "Of step 2; the newest checkpoint is of step 4\."
+expect "so is one of an older step" says "$T/old.html" "Of step 2; the newest checkpoint is of step 4\."
 
 # What is damaged is left out, and both the page and stderr say so.
 cp -r "$T/run" "$T/damaged"

@@ -195,7 +195,9 @@ def distances_table(e):
 
 
 def is_stale(run):
-    return run.evaluation["step"] != run.newest.step
+    """Whether it is of another step, or of weights that had come to the same step before."""
+    written = (run.folder / "evaluation.json").stat().st_mtime
+    return run.evaluation["step"] != run.newest.step or written < run.newest.stat.st_mtime
 
 
 def commands(run):
@@ -227,7 +229,7 @@ def section(run):
     )
     out = note(how)
     if is_stale(run):
-        newest = number(run.newest.step)
+        newest = number(run.newest.step) + (", written later" if e["step"] == run.newest.step else "")
         out += warning(f"Of step {number(e['step'])}; the newest checkpoint is of step {newest}.") + commands(run)
     judge = f"classifier {e['classifier']}" if "classifier" in e else "no classifier: figures that need one are not there"
     out += note(f"Step {number(e['step'])}; {e.get('source')} and {e.get('target')}; {judge}.")
