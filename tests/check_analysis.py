@@ -41,6 +41,7 @@ FIGURES = {  # of evaluate, as far as the report is tested on them
     "source": "data/faces.h5:/adventurer/test",
     "target": "data/faces.h5:/lorelei/test",
     "classifier": "32916b52f8fb20e8",
+    "classifier_groups": ["lorelei", "lorelei"],
     "regions": {
         domain: {
             "eyes": {"region": 0, "images": 300, "median_px": 1.652, "p90_px": 2.996, "inside": 0.99, "iou": 0.6512},
@@ -227,6 +228,7 @@ def check_evaluation(page):
     missing = [w for w in wanted if not any(row[: len(w)] == w for row in rows)]
     check("report: the evaluation's figures have names and units", not missing, (missing, rows))
     keys = {k for k in re.findall(r'"(\w+)":', json.dumps(FIGURES)) if "_" in k or len(k) == 3} & set(re.findall(r"\w+", text))
+    check("report: it tells what the classifier learned from", "learned from real images of lorelei." in text, text[:900])
     check("report: no key of its JSON is shown", not keys, keys)
     check("report: null in it is nothing", "None" not in text and "nan" not in text, text)
     tiles = page.text["overview"]
@@ -369,6 +371,7 @@ def check_functions():
     sys.path.insert(0, "analysis")
     from files import smoothed
     from plot_metrics import names_of
+    from reporting.evaluation import learned_from
     from reporting.images import outlines
     from reporting.page import chart
     from reporting.places import moves
@@ -391,6 +394,10 @@ def check_functions():
     check("chart: what its scale leaves out is told", drawn.count("largest 4.5, off the chart") == 2, drawn)
     check("chart: its name tells last value and range", "L, over steps 0 to 49: last 0.98, from 0 to 4.5" in drawn, drawn)
     check("chart: nothing is told where all is shown", "off the chart" not in chart("", [("", "", x, x, None)]))
+
+    found = [learned_from({"classifier_groups": g} if g else {}, "lorelei") for g in ([], ["a", "lorelei"], ["lorelei"])]
+    good = found[0] == ("", "") and "images of a and lorelei, wanted lorelei alone" in found[1][1] and not found[2][1]
+    check("evaluation: a classifier of other images is warned of, and none is made up", good, found)
 
     paths = ["runs/a/seed-1", "runs/b/seed-1/metrics.csv", "runs/b/seed-2/"]
     found = [names_of(paths), names_of(paths[1:]), names_of(["x/r", "x/r"])]

@@ -125,17 +125,27 @@ def balanced(x):
     return ratio(x.get("kept_balanced"), x.get("kept_balanced_on_real"))
 
 
-def kept_table(told, target):
+def learned_from(e, target):
+    """What the classifier learned from, where the evaluation tells; a warning where that is not the target's images alone."""
+    groups = list(dict.fromkeys(group.strip("/") for group in e.get("classifier_groups", [])))
+    words = f", which learned from real images of {' and '.join(groups)}" if groups else ""
+    if set(groups) <= {target.strip("/")}:
+        return words, ""
+    return words, warning(f"The classifier learned from images of {' and '.join(groups)}, wanted {target} alone.")
+
+
+def kept_table(e, told, target):
     columns = [lambda x: x["kept"], lambda x: x.get("kept_on_real"), lambda x: x.get("kept_share"), balanced]
     rows = [(name, *(share(c(x)) for c in columns)) for name, x in told.items()]
     rows.append(("mean", *(share(mean(c(x) for x in told.values())) for c in columns)))
+    learned, wrong = learned_from(e, target)
     how = (
-        f"Judged by the classifier, which learned from real images of {target} alone. Kept: its accuracy on s′ against the "
+        f"Judged by the classifier{learned}. Kept: its accuracy on s′ against the "
         f"labels of s. On real: its accuracy on the test images of {target}. Of it: the former over the latter; balanced, with "
         "every class counting alike."
     )
     head = ["", "kept" + UP, "on real", "of it" + UP, "of it, balanced" + UP]
-    return f"<h3>Labels kept in s′</h3>{note(how)}{table(head, rows)}"
+    return f"<h3>Labels kept in s′</h3>{wrong}{note(how)}{table(head, rows)}"
 
 
 def classes_table(told):
@@ -233,7 +243,7 @@ def section(run):
         out += warning(f"Of step {number(e['step'])}; the newest checkpoint is of step {newest}.") + commands(run)
     judge = f"classifier {e['classifier']}" if "classifier" in e else "no classifier: figures that need one are not there"
     out += note(f"Step {number(e['step'])}; {e.get('source')} and {e.get('target')}; {judge}.")
-    out += kept_table(told, target) + classes_table(told) if told else ""
+    out += kept_table(e, told, target) + classes_table(told) if told else ""
     out += distributions_table(e, target)
     out += distances_table(e) if e.get("distances") else ""
     out += regions_tables(e, groups) if e.get("regions") else ""
