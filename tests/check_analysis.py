@@ -54,7 +54,8 @@ FIGURES = {  # of evaluate, as far as the report is tested on them
         "eyes": {
             **{"classes": 5, "dae_source": 0.8127, "dae_target": 0.7713, "kept": 0.5433, "kept_on_real": 0.66},
             **{"kept_share": 0.8232, "kept_balanced": 0.5471, "kept_balanced_on_real": 0.6487, "mode_score": 2.761},
-            **{"mode_score_real": 3.218, "modes_present": 4, "modes_present_real": 5, "modes": 5, "modes_missing": "wink"},
+            **{"mode_score_real": 3.218, "modes_present": 4, "modes_present_real": 3, "modes": 5, "modes_real": 4,
+               "modes_missing": "wink"},
         },
         "skin": {"classes": 5, "dae_source": 1, "dae_target": None},
     },
@@ -215,7 +216,7 @@ def check_evaluation(page):
     rows, text = page.rows["evaluation"], page.text["evaluation"].replace("\u00a0", " ")
     wanted = [
         ["eyes", "54.3%", "66.0%", "82.3%", "84.3%"],
-        ["eyes", "4 of 5", "5", "2.76", "3.22", "wink"],
+        ["eyes", "4 of 5", "3 of 4", "2.76", "3.22", "wink"],
         ["adventurer: eyes", "0", "300", "1.65 px", "3.00 px", "99.0%", "0.651"],
         ["lorelei: glasses", "2", "0", "–", "–", "–", "–"],
         ["landmarks within 5% ↑", "90.6%", "90.6%"],
@@ -232,7 +233,7 @@ def check_evaluation(page):
     check("report: no key of its JSON is shown", not keys, keys)
     check("report: null in it is nothing", "None" not in text and "nan" not in text, text)
     tiles = page.text["overview"]
-    check("report: tiles of it", all(w in tiles for w in ("8.3%", "4 of 5", "82.3%")), tiles)
+    check("report: tiles of it", all(w in tiles for w in ("8.3%", "4 of 5", "on real 3 of 4", "82.3%")), tiles)
 
 
 def check_whole(html, words):
@@ -371,7 +372,7 @@ def check_functions():
     sys.path.insert(0, "analysis")
     from files import smoothed
     from plot_metrics import names_of
-    from reporting.evaluation import learned_from
+    from reporting.evaluation import classes_table, learned_from
     from reporting.images import outlines
     from reporting.page import chart
     from reporting.places import moves
@@ -398,6 +399,9 @@ def check_functions():
     found = [learned_from({"classifier_groups": g} if g else {}, "lorelei") for g in ([], ["a", "lorelei"], ["lorelei"])]
     good = found[0] == ("", "") and "images of a and lorelei, wanted lorelei alone" in found[1][1] and not found[2][1]
     check("evaluation: a classifier of other images is warned of, and none is made up", good, found)
+
+    found = classes_table({"eyes": {"modes_present": 4, "modes": 5, "modes_present_real": 3}})
+    check("evaluation: an older one does not tell of how many classes of real images", "<td>3</td>" in found, found)
 
     paths = ["runs/a/seed-1", "runs/b/seed-1/metrics.csv", "runs/b/seed-2/"]
     found = [names_of(paths), names_of(paths[1:]), names_of(["x/r", "x/r"])]

@@ -148,14 +148,19 @@ def kept_table(e, told, target):
     return f"<h3>Labels kept in s′</h3>{wrong}{note(how)}{table(head, rows)}"
 
 
+def out_of(present, of):
+    return f"{number(present)} of {number(of)}" if of else number(present)
+
+
 def classes_table(told):
     rows = [
-        (name, f"{number(x.get('modes_present'))} of {number(x.get('modes'))}", number(x.get("modes_present_real")),
+        (name, out_of(x.get("modes_present"), x.get("modes")), out_of(x.get("modes_present_real"), x.get("modes_real")),
          amount(x.get("mode_score")), amount(x.get("mode_score_real")), x.get("modes_missing", ""))
         for name, x in told.items()
     ]  # fmt: skip
     how = (
-        "Present: classes that the classifier sees in s′ at least half as often as s has them. MODE score: high where it is "
+        "Present: classes that the classifier sees in s′ at least half as often as s has them; on real: in real images, at "
+        "least half as often as those have them. MODE score: high where it is "
         "sure of each image and sees the classes as often as real training images have them; at most their number."
     )
     head = ["", "present" + UP, "on real", "MODE score" + UP, "on real", "missing in s′"]
@@ -260,8 +265,9 @@ def tiles(run):
     if kid:
         cells.append(("KID over that of the domains" + DOWN, share(kid.get("value")), f"on real {share(kid.get('real'))}"))
     if told:
-        present, modes, real = (sum(x.get(k, 0) for x in told) for k in ("modes_present", "modes", "modes_present_real"))
-        cells.append(("classes present in s′" + UP, f"{number(present)} of {number(modes)}", f"on real {number(real)}"))
+        keys = "modes_present", "modes", "modes_present_real", "modes_real"
+        present, modes, real, modes_real = (sum(x.get(k, 0) for x in told) for k in keys)
+        cells.append(("classes present in s′" + UP, out_of(present, modes), f"on real {out_of(real, modes_real)}"))
         cells.append(("labels kept in s′" + UP, share(mean(x.get("kept_share") for x in told)), "of those told on real"))
     stale = f" · step {number(e['step'])}" if is_stale(run) else ""
     return [(name, value, small + stale) for name, value, small in cells]
