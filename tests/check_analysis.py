@@ -11,6 +11,7 @@ check_analysis.py evaluation STEP OUTPUT writes what evaluate would of that step
 check_analysis.py cut CKPT OUTPUT        copies the first half of a file
 check_analysis.py hide PART DATA OUTPUT  copies a data set in which no test image shows that part
 check_analysis.py alone GROUP DATA OUTPUT  copies one domain of a data set
+check_analysis.py untested DATA OUTPUT   copies the training images of a data set
 check_analysis.py rowless CKPT OUTPUT    copies a checkpoint without its rows of metrics
 check_analysis.py spoil DATA OUTPUT      copies a data set of which the first training images of adventurer cannot be read
 check_analysis.py shorten DATA OUTPUT    copies a data set in which those images have half as many boxes of eyes
@@ -454,6 +455,12 @@ def alone(group, path, output):
         f.copy(group, out)
 
 
+def untested(path, output):
+    with h5py.File(path) as f, h5py.File(output, "w") as out:
+        for domain in f:
+            f.copy(f"{domain}/train", out, f"{domain}/train")
+
+
 def rowless(path, output):
     shutil.copyfile(path, output)
     with h5py.File(output, "r+") as f:
@@ -489,5 +496,5 @@ def other(rows, size, path, output):
 if __name__ == "__main__":
     whats = {"report": check_report, "whole": check_whole, "attention": check_attention, "shared": check_shared,
              "metrics": check_metrics, "functions": check_functions, "evaluation": evaluation, "cut": cut, "hide": hide,
-             "alone": alone, "rowless": rowless, "spoil": spoil, "shorten": shorten, "other": other}
+             "alone": alone, "untested": untested, "rowless": rowless, "spoil": spoil, "shorten": shorten, "other": other}
     whats[sys.argv[1]](*sys.argv[2:])

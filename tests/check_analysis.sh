@@ -59,6 +59,10 @@ expect "one that is older than it is" says "$T/none.html" "Of step 4; the newest
 "$PYTHON" tests/check_analysis.py evaluation 2 "$T/run/evaluation.json"
 works report "$T/run" --output "$T/old.html" --no-translate
 expect "so is one of an older step" says "$T/old.html" "Of step 2; the newest checkpoint is of step 4\."
+"$PYTHON" tests/check_analysis.py untested data/faces.h5 "$T/untested.h5"
+works report "$T/run" --output "$T/untested.html" --data "$T/untested.h5"
+expect "samples of a data set without test images are training images" says "$T/untested.html" "Training images\. First three rows"
+expect "which are not to be evaluated" test "$(grep -c -- "--classifier runs/" "$T/untested.html")" -eq 0
 
 # What is damaged is left out, and both the page and stderr say so.
 cp -r "$T/run" "$T/damaged"

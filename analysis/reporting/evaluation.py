@@ -217,6 +217,8 @@ def is_stale(run):
 
 def commands(run):
     """How an evaluation is made."""
+    if not all(run.has_test(d) for d in DOMAINS):
+        return note("An evaluation is of test images, which the data set does not have.")
     name = f"classifier-{run.groups['target']}"
     latest, output = (shlex.quote(str(run.folder / file)) for file in ("latest.h5", "evaluation.json"))
     lines = [

@@ -59,6 +59,10 @@ class Run:
     def groups(self):
         return {d: self.newest.config[f"data.{d}.group"] for d in DOMAINS}
 
+    def has_test(self, domain):
+        """Whether there are test images; where the data set was not found, they are taken for granted."""
+        return domain not in self.splits or f"{self.groups[domain]}/test" in self.splits[domain].file
+
     @property
     def label_warmup(self):
         """The last step on labels alone; a batch that grew shortens them."""
@@ -166,9 +170,10 @@ def samples(run, most):
         f'<img src="{uri(f.read_bytes())}" alt="step {step}"{" hidden" if f != shown[-1] else ""}>'
         for f, step in zip(shown, steps)
     )
-    rows = "Test images. First three rows: s, its regions, F(s). Last three: t, its regions, F(t)."
-    if not run.attention:
-        rows = "Test images. First three rows: s, s again, F(s). Last three: t, t again, F(t)."
+    s, t = ("Test" if run.has_test(d) else "Training" for d in DOMAINS)  # as trainer.c takes them
+    its, their = ("its regions", "its regions") if run.attention else ("s again", "t again")
+    last = "Last three" if t == s else f"{t} images, last three"
+    rows = f"{s} images. First three rows: s, {its}, F(s). {last}: t, {their}, F(t)."
     if len(shown) < len(files):
         rows += f" {len(shown)} of {len(files)} pictures, evenly spaced."
     early = ""
