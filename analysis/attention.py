@@ -50,10 +50,11 @@ def part_errors(attention, parts):
     return found
 
 
-def print_statistics(domain, a, parts):
-    centres = a.centres[a.seen]
+def print_statistics(domain, a, split):
+    centres, parts, file = a.centres[a.seen], split.parts, split.file.filename
+    shown = f", shown on {file}" if Path(file).name != Path(a.data[0]).name else ""
     print(
-        f"{domain}: {a.data[0]}:/{a.data[1]}/{a.data[2]}, {a.seen.sum()} of {len(a.seen)} images visited"
+        f"{domain}: {a.data[0]}:/{a.data[1]}/{a.data[2]}{shown}, {a.seen.sum()} of {len(a.seen)} images visited"
         + (f", last at steps {a.step[a.seen].min()} to {a.step.max()}" if a.seen.any() else "")
     )
     if not a.seen.any():
@@ -216,7 +217,7 @@ def main():
     figures = {}
     for domain, a in attention.items():
         rows = rows_wanted(args.rows, a)
-        print_statistics(domain, a, splits[domain].parts)
+        print_statistics(domain, a, splits[domain])
         if len(rows):
             figures[f"{domain}-regions.png"] = draw_regions(a, splits[domain], rows)
             figures[f"{domain}-heat.png"] = draw_heat(a, splits[domain])

@@ -85,6 +85,8 @@ works report "$T/run" --output "$T/two.html" --program "$DAGAN" --data "$T"/only
 expect "a report over two data sets is that over one" cmp \
     <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/run/report.html") \
     <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/two.html")
+expect "it names data sets of other names" says "$T/two.html" "source: the run learned from data/faces.h5; shown are images of .*/only-adventurer"
+expect "and none where they are the run's" test "$(grep -c "the run learned from" "$T/run/report.html")" -eq 0
 
 # Models without regions.
 cycle=(configs/cyclegan.yaml --set model.width=8 --set model.width_d=8 --set train.batch=2 --set samples.count=2)
@@ -106,6 +108,7 @@ cp "$T/out" "$T/printed"
     not_ok "what attention wrote can be read to its end"
 works attention "$T/run/latest.h5" --output "$T/two" --data "$T"/only-{lorelei,adventurer}.h5
 expect "attention finds each domain in its file" cmp "$T/attention/centres.csv" "$T/two/centres.csv"
+expect "and says so" says "$T/out" "^source: data/faces.h5:/adventurer/train, shown on .*/only-adventurer.h5, "
 shared=()
 for label in eyes mouth glasses hair; do shared+=(--set "labels.$label=0"); done
 train 2 "$T/shared" "${shared[@]}" --set train.steps=2

@@ -274,5 +274,9 @@ def overview(run, shown):
     cells += evaluation.tiles(run)
     out = note("How far the run has come, how fast it goes, and what it has learned.")
     out += "".join(warning(f"Left out: {text}") for text in run.wrong)
+    for domain, file in run.data.items():
+        name = run.newest.config[f"data.{domain}.file"]
+        if Path(name).name != file.name:
+            out += note(f"{domain}: the run learned from {name}; shown are images of {file}.")
     tile = "<div><dt>{}</dt><dd>{} <small>{}</small></dd></div>"
     return out + '<dl class="tiles">' + "".join(tile.format(*map(esc, cell)) for cell in cells) + "</dl>"

@@ -93,7 +93,8 @@ function addCheckpoint(sets, c) {
     const fitting = there.filter((s) => s.n === a.n && s.size === a.size);
     const home = fitting.find((s) => s.file?.name === baseName(file)) ?? fitting[0];
     home?.frames.push({ ...a, id: c.id, run: c.run, name: nameOf(c), at: c.step, visited: a.step, outputs: null });
-    if (home) return [];
+    if (home?.file.name === baseName(file)) return [];
+    if (home) return [`${c.name} knows regions of ${baseName(file)}, shown on ${nameOf(home.file)}`];
     if (!there.length) return [`${c.name} knows regions of ${path}: open ${baseName(file)} too`];
     return [`${c.name} knows ${a.n} images of ${path}, the data set has ${there[0].n}`];
   });

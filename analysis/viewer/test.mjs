@@ -243,6 +243,14 @@ async function main() {
   found = await message(`${basename(checkpoints[0])} knows regions of adventurer/train: open faces.h5 too`);
   check("a_checkpoint_alone_asks_for_its_data_set", found === "", found);
 
+  const renamed = join(dirname(checkpoints[0]), "others.h5");
+  copyFileSync(data, renamed);
+  await open(renamed);
+  found = await message(`${basename(checkpoints[0])} knows regions of faces.h5, shown on others.h5`);
+  check("a_checkpoint_on_a_data_set_of_another_name_says_so", found === "", found);
+  await page.click('[title="Close others.h5"]');
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 1);
+
   await open(data, ...checkpoints, ...translations);
   await page.waitForFunction(
     (n) => document.querySelectorAll("#files li").length === n,
