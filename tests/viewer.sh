@@ -23,6 +23,10 @@ expect "a model without regions trains" status_is 0 $?
 cp "$T/whole/latest.h5" "$T/whole.h5"
 ranks 1 "$DAGAN" translate "$T/whole.h5" --input data/faces.h5 --group lorelei --output "$T/whole-test.h5" >"$T/out" 2>&1
 expect "and translates" status_is 0 $?
+"$PYTHON" -c "
+import h5py, sys
+h5py.File(sys.argv[1], 'w').create_dataset('large/images', (400, 512, 512, 3), 'u1', chunks=(1, 512, 512, 3), fillvalue=90)" \
+    "$T/large.h5"
 node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5 "$T"/whole*.h5 \
     "$T"/{run,second}/latest.h5
 MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/run" >"$T/out" 2>&1

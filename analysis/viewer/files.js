@@ -121,9 +121,10 @@ function sharpnessOf(t) {
 
 // ---- images --------------------------------------------------------------------------------------------
 
-const CACHE_MAX = 4000; // images kept
+const CACHE_MAX = 256 * 2 ** 20; // bytes of pixels kept
 const TOGETHER = 64; // images asked for at once
-const cache = new Map(); // "file path row" -> { bitmap, pixels }, least recently used first
+const cache = new Map(); // "file path row" -> { bitmap, pixels, used: a round }, least recently used first
+let cached = 0, round = 0; // bytes of its pixels; times that images were asked for
 const wanted = new Map(); // "file path" -> rows
 let onArrival = () => {}, onFailure = () => {};
 export const whenImagesArrive = (f) => {
@@ -139,10 +140,10 @@ export function image(where, row) {
   const found = cache.get(key);
   if (found) {
     cache.delete(key);
-    cache.set(key, found);
+    cache.set(key, Object.assign(found, { used: round }));
     return found.bitmap ? found : null;
   }
-  cache.set(key, {});
+  cache.set(key, { used: round });
   const name = `${where.file} ${where.path}`;
   if (!wanted.size) queueMicrotask(fetchWanted);
   wanted.set(name, [...(wanted.get(name) ?? []), row]);
@@ -152,6 +153,7 @@ export function image(where, row) {
 async function fetchWanted() {
   const lists = [...wanted];
   wanted.clear();
+  round++;
   for (const [name, list] of lists) {
     const failed = [];
     for (let i = 0; i < list.length; i += TOGETHER)
@@ -192,14 +194,23 @@ async function fetchRows(name, list) {
       for (let c = 0; c < 3; c++) pixels.data[4 * p + c] = bytes[i * each + 3 * p + c];
       pixels.data[4 * p + 3] = 255;
     }
-    cache.set(`${name} ${row}`, { pixels, bitmap: await createImageBitmap(pixels) });
+    const bitmap = await createImageBitmap(pixels), key = `${name} ${row}`;
+    cached += pixels.data.length - (cache.get(key)?.pixels?.data.length ?? 0);
+    cache.set(key, { pixels, bitmap, used: round });
   }
-  for (const key of cache.keys()) {
-    if (cache.size <= CACHE_MAX) break;
-    cache.delete(key);
-  }
+  shrink();
   onArrival();
   return [];
+}
+
+// What is in sight stays, whatever its size: else its images would drive out each other without an end.
+function shrink() {
+  for (const [key, { pixels, used }] of cache) {
+    if (cached <= CACHE_MAX) break;
+    if (!pixels || used > round - 2) continue;
+    cache.delete(key);
+    cached -= pixels.data.length;
+  }
 }
 
 async function findFailed(name, list) {

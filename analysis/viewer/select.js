@@ -88,8 +88,10 @@ export function orders(set, frame) {
   if (parts.length > 1) {
     // Distances count in units of their part's median, or the largest part would decide alone.
     const scale = new Map(parts.map(([part]) => [part, median(distances(set, frame, part, range(set.n))) || 1]));
-    const worst = (row) =>
-      Math.max(...parts.map(([part]) => distance(set, frame, part, row) / scale.get(part)).filter((d) => d >= 0), -1);
+    const worst = (row) => {
+      const there = parts.map(([part]) => distance(set, frame, part, row) / scale.get(part)).filter((d) => d >= 0);
+      return there.length ? Math.max(...there) : NaN;
+    };
     list.push({ key: "worst", title: "distance: the worst, against the usual", of: worst });
   }
   if (frame?.visited) list.push({ key: "visit", title: "last visit", of: (row) => frame.visited[row] });

@@ -435,6 +435,11 @@ async function main() {
     (await text("#detail header")).includes("never visited") && !(await page.$(".instance")),
     await text("#detail header"),
   );
+  await page.selectOption("#order", "worst");
+  await press("Home");
+  const [nearest] = await rows();
+  check("by_the_worst_those_without_a_distance_stay_last", visited[nearest] >= 0, nearest);
+  await page.selectOption("#order", "visit");
 
   // ---- files
   for (const name of translations) await page.click(`[title="Close ${basename(name)}"]`);
@@ -507,6 +512,23 @@ async function main() {
   await page.waitForFunction(() => document.querySelectorAll("#files li").length === 5);
   check("but_where_the_checkpoint_does", !(await page.isDisabled("#mask")), await text("#at"));
   await press("m", "r", "p", "d");
+
+  // ---- more pixels than are kept: 400 MiB
+  const large = join(dirname(older), "large.h5");
+  await open(large);
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 6);
+  await page.selectOption("#set", "large");
+  await press(...Array(12).fill("-"));
+  await press("Home");
+  for (const [key, row] of [["End", 0], ["Home", 399]]) { // they are turned round
+    await press(key);
+    await painted();
+    check("large_images_are_shown", same((await colours(row, [[9, 9]]))[0], [90, 90, 90]), await rows());
+  }
+  await press(...Array(3).fill("+"));
+  await page.click('[title="Close large.h5"]');
+  await page.waitForFunction(() => document.querySelectorAll("#files li").length === 5);
+  await page.selectOption("#set", SPLIT);
 
   // ---- a model without regions
   await open(...whole);
