@@ -56,6 +56,143 @@ TEST(the_labels_of_a_translation_teach_what_made_it_and_no_head)
     expect_labels_teach("loss.weights.label_d");
 }
 
+// -log softmax(logits)[label] of row n, where the label is known.
+static double entropy_of(const node_t *logits, int n, int label)
+{
+    const float *logit = logits->x + n * logits->dim.c;
+    double sum = 0;
+    for (int c = 0; c < logits->dim.c; c++) sum += exp(logit[c]);
+    return label < 0 ? 0 : log(sum) - logit[label];
+}
+
+static double value_of(const case_t *e, const char *term)
+{
+    for (int i = 0; i < e->o.n_terms; i++)
+        if (!strcmp(e->o.term[i]->name, term)) return *e->o.value[i]->x;
+    fail_msg("there is no term %s", term);
+    return 0;
+}
+
+// Of the first `n` images of the pair: s, then t.
+static double mean_entropy(const case_t *e, const var_t logits[], int n)
+{
+    double sum = 0;
+    for (int k = 0; k < e->conf.n_labels; k++) {
+        assert_int_equal(logits[k]->dim.n, n);
+        for (int i = 0; i < n; i++) sum += entropy_of(logits[k], i, (int)e->o.wires.label[k]->x[i]);
+    }
+    return sum / (n * e->conf.n_labels);
+}
+
+TEST(losses_of_labels_are_means_over_labels_and_images)
+{
+    static const int steps[] = { STEP_G, STEP_LABEL };
+    for (int i = 0; i < 2; i++) {
+        case_t e;
+        open_case(&e, TOLD, steps[i]);
+        fill(&e, 3);
+        tape_forward(&e.o.tape, 0, e.o.tape.n);
+        const wires_t *w = &e.o.wires;
+        // Sums of few float32 of about 1.
+        EXPECT_NEAR(value_of(&e, "label"), mean_entropy(&e, w->logits, 2 * PAIRS), 1e-6);
+        if (steps[i] == STEP_G) {
+            EXPECT_NEAR(value_of(&e, "label_fake"), mean_entropy(&e, w->logits_fs, PAIRS), 1e-6);
+            EXPECT_NEAR(value_of(&e, "label_d"), mean_entropy(&e, w->d1_label_fs, PAIRS), 1e-6);
+        }
+        close_case(&e);
+    }
+}
+
+// What is told of each label where the instance of `region` is another; -1: as it is.
+static void tell(case_t *e, int region, float told[][2 * PAIRS * 3])
+{
+    const node_t *instances = e->o.wires.z.instances;
+    int of_image = instances->dim.n / (2 * PAIRS);
+    size_t one = numel(instances->dim) / (size_t)instances->dim.n;
+    tape_forward(&e->o.tape, 0, instances->index + 1);
+    for (int n = region; n < instances->dim.n && region >= 0; n += of_image)
+        for (size_t i = 0; i < one; i++) instances->x[(size_t)n * one + i] += 1;
+    tape_forward(&e->o.tape, instances->index + 1, e->o.tape.n);
+    for (int k = 0; k < e->conf.n_labels; k++) memcpy(told[k], e->o.wires.logits[k]->x, sizeof told[k]);
+}
+
+TEST(a_label_is_told_from_the_instance_of_its_region_or_of_all)
+{
+    static const int steps[] = { STEP_G, STEP_LABEL };
+    for (int i = 0; i < 2; i++) {
+        case_t e;
+        float before[3][2 * PAIRS * 3], after[3][2 * PAIRS * 3];
+        open_case_with(&e, TOLD, steps[i], "labels.mouth=0");
+        assert_int_equal(e.conf.n_labels, 3); // eyes 1, skin all, mouth 0
+        fill(&e, 3);
+        tell(&e, -1, before);
+        for (int region = 0; region < 2; region++) {
+            tell(&e, region, after);
+            for (int k = 0; k < 3; k++) {
+                bool reads = e.conf.labels[k].region == CONF_REGION_ALL || e.conf.labels[k].region == region;
+                for (int n = 0; n < 2 * PAIRS; n++) // of every image
+                    if (!memcmp(before[k] + 3 * n, after[k] + 3 * n, 3 * sizeof(float)) == reads)
+                        fail_msg("region %d and label %s", region, e.conf.labels[k].name);
+            }
+        }
+        close_case(&e);
+    }
+}
+
+// No two alike.
+static const char WEIGHTED[] =
+    "data: {source: {file: none, group: s}, target: {file: none, group: t}, size: 32}\n"
+    "model: {width: 4}\n"
+    "attention: {regions: 2, half: 8}\n"
+    "labels: {eyes: 1, skin: all}\n"
+    "loss: {weights: {gan_s: 2, gan_t: 3, cst: 5, sym: 7, label: 11, label_fake: 13, label_d: 17,\n"
+    "  pixel: 19, overlap: 23, lecam: 29, cycle: 31, identity: 37}}\n"
+    "train: {steps: 1}\n";
+
+// D's terms are Eqs. 7 and 8 and labels as they stand, whatever weight F gives them.
+static double weight_of(const char *term)
+{
+    static const struct {
+        const char *term;
+        double weight;
+    } known[] = { { "gan_s", 2 },    { "gan_t", 3 },    { "cst", 5 },         { "sym", 7 },
+                  { "label", 11 },   { "label_d", 17 }, { "label_fake", 13 }, { "pixel", 19 },
+                  { "overlap", 23 }, { "lecam", 29 },   { "cycle", 31 },      { "identity", 37 },
+                  { "d1", 1 },       { "d2", 1 },       { "d1_label", 1 } };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].term, term)) return known[i].weight;
+    fail_msg("nobody says the weight of %s", term);
+    return 0;
+}
+
+static void expect_total(int step, const char *set, int n_terms)
+{
+    case_t e;
+    double total = 0, size = 0;
+    open_case_with(&e, WEIGHTED, step, set);
+    fill(&e, 3);
+    tape_forward(&e.o.tape, 0, e.o.tape.n);
+    assert_int_equal(e.o.n_terms, n_terms);
+    for (int i = 0; i < e.o.n_terms; i++) {
+        double part = weight_of(e.o.term[i]->name) * *e.o.value[i]->x;
+        total += part;
+        size += fabs(part);
+        EXPECT(part != 0);
+    }
+    EXPECT_NEAR(*e.o.total->x, total, 1e-6 * size); // one rounding to float32
+    close_case(&e);
+}
+
+TEST(the_objective_is_the_sum_of_its_terms_by_their_weights)
+{
+    expect_total(STEP_G, NULL, 9);
+    expect_total(STEP_D, NULL, 4);
+    expect_total(STEP_LABEL, NULL, 2);
+    expect_total(STEP_LABEL_D, NULL, 1);
+    expect_total(STEP_G, "model.kind=cyclegan", 4);
+    expect_total(STEP_D, "model.kind=cyclegan", 3);
+}
+
 // Its step has nothing else that knows of labels.
 TEST(d1_learns_the_labels_of_targets_and_that_fakes_have_none)
 {
@@ -71,22 +208,14 @@ TEST(d1_learns_the_labels_of_targets_and_that_fakes_have_none)
 
     double entropy = 0;
     for (int k = 0; k < 2; k++)
-        for (int i = 0; i < 2 * PAIRS; i++) {
-            bool is_fake = i >= PAIRS;
-            var_t told = is_fake ? e.o.wires.d1_label_fs[k] : e.o.wires.d1_label_t[k];
-            int right = is_fake ? 3 : (int)e.o.wires.label[k]->x[PAIRS + i], n = i % PAIRS;
-            double sum = 0;
-            assert_int_equal(told->dim.c, 4); // three classes, and none
-            for (int c = 0; c < 4; c++) sum += exp(told->x[n * 4 + c]);
-            if (right >= 0) entropy += (log(sum) - told->x[n * 4 + right]) / (2 * PAIRS);
+        for (int i = 0; i < PAIRS; i++) {
+            var_t of_t = e.o.wires.d1_label_t[k], of_fs = e.o.wires.d1_label_fs[k];
+            EXPECT(of_t->dim.c == 4 && of_fs->dim.c == 4); // three classes, and none
+            entropy +=
+                (entropy_of(of_t, i, (int)e.o.wires.label[k]->x[PAIRS + i]) + entropy_of(of_fs, i, 3)) /
+                (2 * PAIRS);
         }
-    bool found = false;
-    for (int i = 0; i < e.o.n_terms; i++) {
-        if (strcmp(e.o.term[i]->name, "d1_label")) continue;
-        found = true;
-        EXPECT_NEAR(*e.o.value[i]->x, entropy, 1e-6); // sums of few float32 of about 1
-    }
-    EXPECT(found);
+    EXPECT_NEAR(value_of(&e, "d1_label"), entropy, 1e-6); // sums of few float32 of about 1
     close_case(&other);
     close_case(&e);
 }
