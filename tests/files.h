@@ -1,5 +1,4 @@
-// Files for tests: a folder shared by all ranks that vanishes at exit, small data sets, and what was
-// printed to stderr meanwhile.
+// Files for tests: a folder shared by all ranks that vanishes at exit, and small data sets.
 #ifndef TESTS_FILES_H
 #define TESTS_FILES_H
 
@@ -7,6 +6,8 @@
 #include <fts.h>
 #include <hdf5.h>
 #include <sys/stat.h>
+
+#include "stderr.h"
 
 #include "dagan/data.h"
 
@@ -50,32 +51,6 @@ static UNUSED size_t read_bytes(const char *path, void *bytes, size_t most)
     size_t n = fread(bytes, 1, most, f);
     fclose(f);
     return n;
-}
-
-// Between listen() and heard() stderr goes to a file; heard() returns what this rank wrote.
-static int stderr_before;
-
-static UNUSED void listen(void)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%d", at("stderr"), comm.rank);
-    fflush(stderr);
-    stderr_before = dup(2);
-    int to = open(name, O_CREAT | O_TRUNC | O_RDWR, 0600);
-    CHECK(to >= 0 && dup2(to, 2) == 2, "%s: cannot be written", name);
-    close(to);
-}
-
-static UNUSED const char *heard(void)
-{
-    static char text[8192];
-    fflush(stderr);
-    lseek(2, 0, SEEK_SET);
-    ssize_t n = read(2, text, sizeof text - 1);
-    text[n < 0 ? 0 : n] = 0;
-    dup2(stderr_before, 2);
-    close(stderr_before);
-    return text;
 }
 
 // Rank 0 prints exactly one line, which contains `fragment`; the others print nothing.

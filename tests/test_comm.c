@@ -1,5 +1,5 @@
 // ranks: 1 2 3 4 5 8
-#include "test.h"
+#include "stderr.h"
 
 #include <sys/wait.h>
 
@@ -21,40 +21,13 @@ TEST(shares_cover_all_items_once_and_in_order)
     }
 }
 
-// Catches what rank 0 writes to stderr between begin and end.
-static int caught[2] = { -1, -1 }; // the real stderr, the file
-
-static void catch_begin(void)
-{
-    char path[] = "/tmp/test_comm_XXXXXX";
-    fflush(stderr);
-    caught[0] = dup(STDERR_FILENO);
-    caught[1] = mkstemp(path);
-    EXPECT(caught[0] >= 0 && caught[1] >= 0);
-    unlink(path);
-    dup2(caught[1], STDERR_FILENO);
-}
-
-static char *catch_end(void)
-{
-    fflush(stderr);
-    dup2(caught[0], STDERR_FILENO);
-    off_t n = lseek(caught[1], 0, SEEK_END);
-    char *text = alloc((size_t)n + 1, 1);
-    EXPECT(pread(caught[1], text, (size_t)n, 0) == n);
-    close(caught[0]);
-    close(caught[1]);
-    return text;
-}
-
 TEST(agreement_is_silent_when_all_is_well)
 {
-    catch_begin();
+    listen();
     bool bad = comm_agree(&comm, false, "not to be seen");
-    char *text = catch_end();
+    const char *text = heard();
     EXPECT(!bad);
     assert_string_equal(text, "");
-    free(text);
 }
 
 TEST(one_bad_rank_makes_all_leave_and_one_line)
@@ -63,12 +36,11 @@ TEST(one_bad_rank_makes_all_leave_and_one_line)
         char mine[64], wanted[64];
         snprintf(mine, sizeof mine, "rank %d cannot", comm.rank);
         snprintf(wanted, sizeof wanted, "dagan_mpi: rank %d cannot\n", culprit);
-        catch_begin();
+        listen();
         bool bad = comm_agree(&comm, comm.rank >= culprit, mine);
-        char *text = catch_end();
+        const char *text = heard();
         EXPECT(bad);
         assert_string_equal(text, comm.rank == 0 ? wanted : "");
-        free(text);
     }
 }
 
@@ -77,12 +49,11 @@ TEST(a_text_of_any_length_arrives_whole)
     size_t n = 100000;
     char *mine = alloc(n + 1, 1);
     memset(mine, 'x', n);
-    catch_begin();
+    listen();
     bool bad = comm_agree(&comm, comm.rank == comm.size - 1, comm.rank == comm.size - 1 ? mine : NULL);
-    char *text = catch_end();
+    const char *text = heard();
     EXPECT(bad);
     EXPECT(strlen(text) == (comm.rank == 0 ? n + strlen("dagan_mpi: \n") : 0));
-    free(text);
     free(mine);
 }
 
@@ -111,7 +82,7 @@ TEST(a_call_that_never_ends_is_ended_and_named)
     host_t host[] = { { "node7" } };
     comm_t alone = { .size = 1, .host = host, .timeout = 0.2 };
     comm_at("step %d", 12);
-    catch_begin();
+    listen();
     pid_t child = fork(); // which makes no MPI call
     if (child == 0) {
         comm_watch(&alone, "reading %s", "a file");
@@ -122,11 +93,10 @@ TEST(a_call_that_never_ends_is_ended_and_named)
     }
     int status = 0;
     EXPECT(child > 0 && waitpid(child, &status, 0) == child);
-    char *text = catch_end();
+    const char *text = heard();
     comm_at("%s", "");
     EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RUN_FAILED);
     assert_string_equal(
         text, "dagan_mpi: rank 0 on node7 waited 0 s inside reading another, step 12; ranks that say no such "
               "thing have not arrived\n");
-    free(text);
 }

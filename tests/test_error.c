@@ -1,7 +1,7 @@
 // ranks: 1
 // What a failure says and where it ends, and the small things that everything stands on: memory and the
 // clock.
-#include "test.h"
+#include "stderr.h"
 
 #include <hdf5.h>
 
@@ -31,20 +31,13 @@ static void come_back(int status)
 // What `action` printed to stderr before it ended the run; it must end it.
 static const char *last_words(void (*action)(void))
 {
-    static char words[4096];
-    FILE *to = tmpfile();
-    int saved = dup(STDERR_FILENO);
-    EXPECT(to && saved >= 0 && dup2(fileno(to), STDERR_FILENO) >= 0);
     void (*before)(int) = die_hook;
     die_hook = come_back;
+    listen();
     int status = setjmp(dead);
     if (status == 0) action();
     die_hook = before;
-    dup2(saved, STDERR_FILENO);
-    close(saved);
-    rewind(to);
-    words[fread(words, 1, sizeof words - 1, to)] = 0;
-    fclose(to);
+    const char *words = heard();
     EXPECT(status == EXIT_RUN_FAILED);
     return words;
 }
