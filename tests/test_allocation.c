@@ -3,11 +3,7 @@
 
 #include <errno.h>
 
-#include "test.h"
-
-#include "files.h"
-
-#include "dagan/run.h"
+#include "job.h"
 
 static bool counts;
 static long n_calls;
@@ -71,14 +67,8 @@ TEST(a_step_allocates_nothing)
         "log: {every: 100}\n"
         "samples: {every: 0}\n"
         "comm: {verify_every: 100}\n";
-    char dir[CONF_TEXT_MAX], file[2][CONF_TEXT_MAX], *sets[] = { dir, file[0], file[1] };
     config_t conf;
-    snprintf(dir, sizeof dir, "run.dir=%s", at("run"));
-    snprintf(file[0], sizeof file[0], "data.source.file=%s", at("faces.h5"));
-    snprintf(file[1], sizeof file[1], "data.target.file=%s", at("faces.h5"));
-    if (comm.rank == 0) write_dataset(at("faces.h5"), 24, 16);
-    comm_barrier(&comm);
-    if (config_parse(&conf, "job", yaml, strlen(yaml), sets, 3)) fail_msg("%s", error_text());
+    job_parse(&conf, yaml, NULL);
     counts = true;
     free(alloc(1, 1));
     counts = false;
@@ -86,9 +76,6 @@ TEST(a_step_allocates_nothing)
     assert_int_equal(n_calls, 1); // it does see them
 #endif
     n_calls = 0;
-    listen();
-    int status = train_run(&comm, &conf, &(train_t){ .fresh = true, .observer = { .step = at_step } });
-    heard();
-    assert_int_equal(status, EXIT_DONE);
+    expect_status(job_run(&conf, &(observer_t){ .step = at_step }), EXIT_DONE);
     assert_int_equal(n_calls, 0);
 }

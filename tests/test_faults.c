@@ -1,14 +1,9 @@
 // ranks: 1 2 4
 // Numbers that are not finite, too large, or differ between ranks: found before they do harm, and named.
 
-#include "test.h"
-
-#include "files.h"
+#include "job.h"
 
 #include "../src/run/desync.h"
-#include "dagan/run.h"
-
-enum { ROWS = 24 }; // of each data set
 
 static config_t conf;
 
@@ -24,15 +19,7 @@ static void configure(char *const sets[])
                                "log: {every: 1}\n"
                                "samples: {every: 0, count: 1}\n"
                                "comm: {timeout: 60}\n";
-    char dir[CONF_TEXT_MAX], file[2][CONF_TEXT_MAX], *all[16] = { dir, file[0], file[1] };
-    int n = 3;
-    for (; *sets; sets++) all[n++] = *sets;
-    snprintf(dir, sizeof dir, "run.dir=%s", at("run"));
-    snprintf(file[0], sizeof file[0], "data.source.file=%s", at("faces.h5"));
-    snprintf(file[1], sizeof file[1], "data.target.file=%s", at("faces.h5"));
-    if (comm.rank == 0 && access(at("faces.h5"), F_OK)) write_dataset(at("faces.h5"), ROWS, 16);
-    comm_barrier(&comm);
-    if (config_parse(&conf, "job", yaml, strlen(yaml), all, n)) fail_msg("%s", error_text());
+    job_parse(&conf, yaml, sets);
 }
 
 // What is to be injected: where, and when.
@@ -75,20 +62,9 @@ static void at_leaf(void *arg, trainer_t *tr, objective_t *o, int leaf)
     if (step == f->step || (f->again && step > f->step)) o->x->x[numel(o->x->dim) / 2 + 7] = f->value; // of t
 }
 
-static char said[8192]; // on stderr, by rank 0
-
-static int run(const observer_t *o)
-{
-    listen();
-    int status = train_run(&comm, &conf, &(train_t){ .fresh = true, .observer = *o });
-    snprintf(said, sizeof said, "%s", heard());
-    comm_bcast(&comm, said, sizeof said, 0);
-    return status;
-}
-
 static int run_with(fault_t *fault)
 {
-    return run(&(observer_t){ .step = at_step, .filled = at_leaf, .arg = fault });
+    return job_run(&conf, &(observer_t){ .step = at_step, .filled = at_leaf, .arg = fault });
 }
 
 static void expect_said(const char *text)
@@ -102,11 +78,6 @@ static void expect_file(const char *name, bool is_there)
     snprintf(path, sizeof path, "%s/%s", conf.run.dir, name);
     if ((access(path, F_OK) == 0) != is_there) fail_msg("%s is %sthere", path, is_there ? "not " : "");
     comm_barrier(&comm);
-}
-
-static void expect_status(int found, int wanted)
-{
-    if (found != wanted) fail_msg("status %d, wanted %d: %s", found, wanted, said);
 }
 
 static int owner(int leaf)
@@ -205,7 +176,8 @@ TEST(a_skipped_step_changes_nothing_and_the_run_goes_on)
                       .is_d = d };
         configure((char *[]){ (char *)"train.ema=0.9", NULL });
         changed = 0;
-        expect_status(run(&(observer_t){ .step = compare_step, .filled = at_leaf, .arg = &w }), EXIT_DONE);
+        expect_status(job_run(&conf, &(observer_t){ .step = compare_step, .filled = at_leaf, .arg = &w }),
+                      EXIT_DONE);
         if (changed) fail_msg("%zu numbers of %s changed in a skipped step", changed, d ? "D" : "F");
         expect_file("ckpt-00000004.h5", true);
     }
@@ -239,7 +211,7 @@ TEST(rollback_reloads_and_goes_on_in_another_order)
     int mine = 4 / comm.size;
     configure((char *[]){ (char *)"train.nonfinite=rollback", NULL });
     n_taken = 0;
-    expect_status(run(&(observer_t){ .step = at_step, .filled = note_row, .arg = &f }), EXIT_DONE);
+    expect_status(job_run(&conf, &(observer_t){ .step = at_step, .filled = note_row, .arg = &f }), EXIT_DONE);
     assert_int_equal(n_taken, 2 * mine);
     for (int i = 0; i < mine; i++) {
         EXPECT(row_taken[i] == before[mine * comm.rank + i]);
@@ -266,7 +238,7 @@ TEST(rollback_goes_on_without_metrics_csv)
     fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
     if (access("/dev/full", W_OK)) return;
     configure((char *[]){ (char *)"train.nonfinite=rollback", NULL });
-    expect_status(run(&(observer_t){ .step = fill_disk, .arg = &f }), EXIT_DONE);
+    expect_status(job_run(&conf, &(observer_t){ .step = fill_disk, .arg = &f }), EXIT_DONE);
     expect_said("metrics.csv: No space left on device");
     expect_file("ckpt-00000004.h5", true);
 }
@@ -286,7 +258,7 @@ TEST(rollback_keeps_the_best_figure_that_best_h5_has)
 {
     fault_t f = { .tensor = "g.fuse.weight", .step = 3, .value = NAN };
     configure((char *[]){ (char *)"train.nonfinite=rollback", (char *)"checkpoint.every=1", NULL });
-    expect_status(run(&(observer_t){ .step = find_best, .arg = &f }), EXIT_DONE);
+    expect_status(job_run(&conf, &(observer_t){ .step = find_best, .arg = &f }), EXIT_DONE);
     EXPECT(f.done);
     conf.checkpoint.best = BEST_NONE;
 }
@@ -325,7 +297,7 @@ TEST(clip_bounds_the_norm_of_all_gradients_of_a_side)
 {
     int seen = 0;
     configure((char *[]){ (char *)"train.clip=0.001", NULL });
-    expect_status(run(&(observer_t){ .step = expect_clipped, .arg = &seen }), EXIT_DONE);
+    expect_status(job_run(&conf, &(observer_t){ .step = expect_clipped, .arg = &seen }), EXIT_DONE);
     assert_int_equal(seen, 1);
 }
 
@@ -349,7 +321,7 @@ static void expect_flip_found(int step, char *const sets[])
     char text[256];
     flip_t f = { .rank = comm.size - 1, .step = 2 };
     configure(sets);
-    expect_status(run(&(observer_t){ .step = flip_step, .arg = &f }), EXIT_RUN_FAILED);
+    expect_status(job_run(&conf, &(observer_t){ .step = flip_step, .arg = &f }), EXIT_RUN_FAILED);
     snprintf(text, sizeof text,
              comm.size > 2 ? "step %d: weight g.fuse.weight differs from the other ranks' on rank %d on "
                            : "step %d: weight g.fuse.weight differs between ranks, there is no majority; not "

@@ -1,14 +1,11 @@
 // ranks: 1 2
 // data.shift: what training sees of an image, and where its regions are said to be.
 
-#include "test.h"
-
-#include "files.h"
+#include "job.h"
 
 #include "../src/train/leaf.h"
-#include "dagan/run.h"
 
-enum { ROWS = 24, SIDE = 16, REGIONS = 2, MOST = 3, PAIRS = 2, PIXELS = SIDE * SIDE * 3, DRAWS = 64 };
+enum { REGIONS = 2, MOST = 3, PAIRS = 2, PIXELS = SIDE * SIDE * 3, DRAWS = 64 };
 
 typedef struct {
     bool seen;
@@ -114,18 +111,10 @@ static void train(void)
                                "checkpoint: {every: 100}\n"
                                "samples: {every: 0}\n";
     static config_t conf;
-    char dir[CONF_TEXT_MAX], file[2][CONF_TEXT_MAX], *sets[] = { dir, file[0], file[1] };
-    snprintf(dir, sizeof dir, "run.dir=%s", at("run"));
-    snprintf(file[0], sizeof file[0], "data.source.file=%s", at("faces.h5"));
-    snprintf(file[1], sizeof file[1], "data.target.file=%s", at("faces.h5"));
-    if (comm.rank == 0) write_dataset(at("faces.h5"), ROWS, SIDE);
-    comm_barrier(&comm);
-    if (config_parse(&conf, "job", yaml, strlen(yaml), sets, 3)) fail_msg("%s", error_text());
-    listen();
+    job_parse(&conf, yaml, NULL);
     observer_t o = { .step = draw_to_corner, .filled = before_leaf, .leaf = after_leaf };
-    int status = train_run(&comm, &conf, &(train_t){ .fresh = true, .observer = o });
-    const char *said = heard();
-    if (status != EXIT_DONE || wrong[0]) fail_msg("status %d: %s%s", status, wrong, said);
+    expect_status(job_run(&conf, &o), EXIT_DONE);
+    if (wrong[0]) fail_msg("%s", wrong);
 }
 
 static void expect_centres_of_the_stored_image(int domain, const char *name)
