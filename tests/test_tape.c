@@ -157,6 +157,67 @@ TEST(views_share_memory_and_add_their_gradients)
     tape_free(&t);
 }
 
+static const view_t *view_named(const params_t *p, const char *name)
+{
+    for (int i = 0; i < p->n_views; i++)
+        if (!strcmp(p->view[i].name, name)) return &p->view[i];
+    fail_msg("there is no %s", name);
+    return NULL;
+}
+
+// What reaches one output: input maps times taps.
+static void expect_variance(const params_t *p, const char *name, int fan_in)
+{
+    const view_t *v = view_named(p, name);
+    double sum = 0, squares = 0, n = (double)v->n;
+    for (size_t i = v->offset; i < v->offset + v->n; i++) {
+        sum += p->w[i];
+        squares += (double)p->w[i] * p->w[i];
+    }
+    EXPECT_NEAR(sum / n, 0, 5 / sqrt(n * fan_in)); // five standard deviations of each figure
+    EXPECT_NEAR(squares / n * fan_in, 1, 5 * sqrt(2 / n));
+}
+
+TEST(weights_begin_with_the_variance_of_one_over_their_fan_in)
+{
+    case_t e;
+    open_case_with(&e, REFERENCE, STEP_G, "model.width=32");
+    const params_t *f = &e.model.f, *d = &e.model.d;
+    expect_variance(f, "dae.enc.c0.weight", 3 * 3 * 3);
+    expect_variance(f, "dae.enc.c1.weight", 32 * 3 * 3);
+    expect_variance(f, "dae.loc.out.weight", 128);
+    expect_variance(f, "g.out.weight", 32 * 7 * 7);
+    expect_variance(d, "d1.c0.weight", 3 * 4 * 4);
+    expect_variance(d, "d2.c1.weight", 32 * 4 * 4);
+    const params_t *both[] = { f, d };
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; i < both[s]->n_views; i++) {
+            const view_t *v = &both[s]->view[i];
+            const float *w = both[s]->w + v->offset;
+            bool is_bias = strstr(v->name, ".bias") != NULL;
+            for (size_t k = 0; k < v->n && v->rank == 1; k++) EXPECT(w[k] == (is_bias ? 0 : 1)); // of norms
+        }
+    assert_memory_equal(f->ema, f->w, f->n * sizeof(float));
+    assert_memory_equal(d->ema, d->w, d->n * sizeof(float));
+    close_case(&e);
+}
+
+// They are a function of seed and name: whatever else the model holds.
+TEST(weights_of_a_name_begin_alike_in_every_model)
+{
+    case_t both, alone;
+    open_case(&both, REFERENCE, STEP_G);
+    open_case_with(&alone, REFERENCE, STEP_G, "loss.weights.gan_s=0"); // no D1
+    const params_t *a = &both.model.d, *b = &alone.model.d;
+    const view_t *d1 = view_named(a, "d1.c1.weight"), *d2 = view_named(a, "d2.c1.weight"),
+                 *only = view_named(b, "d2.c1.weight");
+    EXPECT(d2->offset != only->offset);
+    assert_memory_equal(a->w + d2->offset, b->w + only->offset, d2->n * sizeof(float));
+    EXPECT(memcmp(a->w + d1->offset, a->w + d2->offset, d2->n * sizeof(float)) != 0);
+    close_case(&alone);
+    close_case(&both);
+}
+
 // At the node the tape names, not one later and not one earlier.
 static void check_final(case_t *e, const params_t *p, size_t first, size_t end)
 {
