@@ -1,10 +1,10 @@
 // ranks: 1
 // DAE encodes its instances some at a time, as many as the cache holds: what comes out is what E makes of all
-// of them at once.
+// of them at once.  And with which weights F translates.
 
 #include "test.h"
 
-#include "dagan/net.h"
+#include "dagan/train.h"
 
 typedef struct {
     config_t *conf;
@@ -94,5 +94,40 @@ TEST(jitter_displaces_regions_and_leaves_centres)
     EXPECT(memcmp(moved.regions[0]->x, there->x, numel(there->dim) * sizeof(float)) == 0);
     tape_free(&t);
     params_free(&params);
+    free(conf);
+}
+
+static void expect_translation(translator_t *tr, const float *fx, const float *centres, bool is_same)
+{
+    tape_forward(&tr->tape, 0, tr->tape.n);
+    EXPECT((memcmp(fx, tr->fx->x, numel(tr->fx->dim) * sizeof *fx) == 0) == is_same);
+    EXPECT((memcmp(centres, tr->z.centres->x, numel(tr->z.centres->dim) * sizeof *centres) == 0) == is_same);
+}
+
+TEST(a_translator_reads_averaged_weights_alone)
+{
+    enum { PIXELS = 64 * 64 * 3, CENTRES = 4 * 2 };
+    static float fx[PIXELS], centres[CENTRES];
+    rng_t r = rng_at(13, STREAM_TEST, 0, 0);
+    config_t *conf = alloc(1, sizeof *conf);
+    if (config_load(conf, "configs/reference.yaml", NULL, 0)) fail_msg("%s", error_text());
+    model_t m = { .conf = conf };
+    translator_t tr;
+    translator_build(&tr, &m, 1);
+    EXPECT(numel(tr.fx->dim) == PIXELS && numel(tr.z.centres->dim) == CENTRES);
+    params_alloc(&m.f, 1, 0);
+    tape_plan(&tr.tape, NULL);
+    for (int i = 0; i < PIXELS; i++) tr.x->x[i] = rng_normal(&r);
+    tape_forward(&tr.tape, 0, tr.tape.n);
+    memcpy(fx, tr.fx->x, sizeof fx);
+    memcpy(centres, tr.z.centres->x, sizeof centres);
+    memset(m.f.w, 0, m.f.n * sizeof *m.f.w);
+    params_changed(&m.f);
+    expect_translation(&tr, fx, centres, true);
+    memset(m.f.ema, 0, m.f.n * sizeof *m.f.ema);
+    params_changed(&m.f);
+    expect_translation(&tr, fx, centres, false);
+    translator_free(&tr);
+    params_free(&m.f);
     free(conf);
 }
