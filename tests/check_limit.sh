@@ -35,7 +35,7 @@ end=$(($(last_step "$T/key") + 2))
 train 1 "$T/key" --set train.steps=$end
 train 2 "$T/whole" --set train.steps=$end
 expect "it continues to the bits of a run without a limit" same "$T/whole/latest.h5" "$T/key/latest.h5"
-expect "where nobody sets a limit, no line says one" bash -c "! grep -q 'time limit' '$T/whole/log.txt'"
+expect "where nobody sets a limit, no line says one" lacks "$T/whole/log.txt" "time limit"
 
 # What SLURM tells: the environment, else squeue.  This one knows job 7 and task 3 of array 5 only.
 mkdir "$T/bin"

@@ -90,6 +90,8 @@ wait_line() { wait_until grep -qsE "$2" "$1"; }
 same() { "$PYTHON" tests/compare.py "$@"; }
 status_is() { [ "$1" -eq "$2" ] || { echo "status $2, wanted $1"; return 1; }; }
 says() { grep -qE -- "$2" "$1" || { echo "$1 has no line with: $2"; tail -5 "$1"; return 1; }; }
+# lacks FILE PATTERN: a file with something in it, no line of which matches.
+lacks() { [ -s "$1" ] || { echo "$1 is missing or empty"; return 1; }; ! grep -E -- "$2" "$1"; }
 is_quiet() { [ ! -s "$1" ] || { head -5 "$1"; return 1; }; }
 
 ok() { echo "ok $*"; }
