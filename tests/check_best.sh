@@ -48,15 +48,12 @@ name=$(sed -n 's/^results name this classifier //p' "$T/classifier/log.txt")
 expect "the log names the classifier as it named itself" says "$T/last/log.txt" "^validation by classifier ${name:-?}, .*classifier/latest.h5$"
 expect "checkpoint.keep never drops best.h5" test -s "$T/last/best.h5"
 expect "and drops others" test ! -e "$T/last/ckpt-00000003.h5"
-gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
-FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
-    train 2 "$T/lost" "${BEST[@]}" --set train.steps=2 --set checkpoint.every=2 --set checkpoint.on_error=continue
+faulty 1 1 flip train 2 "$T/lost" "${BEST[@]}" --set train.steps=2 --set checkpoint.every=2 --set checkpoint.on_error=continue
 expect "a best.h5 that cannot be written is told" says "$T/lost.err" "training goes on without a checkpoint: .*/best.h5.tmp"
 expect "in log.txt too" says "$T/lost/log.txt" "^dagan_mpi: training goes on without a checkpoint: .*/best.h5.tmp"
 expect "and is none" says "$T/lost/log.txt" "^validation KID [^,]+, none kept$"
 expect "so the next one is, whatever its figure" says "$T/lost/log.txt" "at step 2: best.h5$"
-FAULT_RANK=1 FAULT_AT=1 FAULT=flip LD_PRELOAD=$T/faulty.so \
-    train 2 "$T/end" "${BEST[@]}" --set train.steps=1 --set checkpoint.on_error=continue
+faulty 1 1 flip train 2 "$T/end" "${BEST[@]}" --set train.steps=1 --set checkpoint.on_error=continue
 expect "nor at the end does it cost the last checkpoint" test -s "$T/end/ckpt-00000001.h5"
 expect "or the run" says "$T/end/log.txt" "^done: 1 steps"
 train 2 "$T/bad" "${BEST[@]}" --set data.validation=0

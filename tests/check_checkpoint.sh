@@ -7,14 +7,7 @@ cd "$(dirname "$0")/.." || exit 1
 scratch
 SMALL+=(--set checkpoint.every=1 --set train.batch=4 --set train.steps=4)
 END=ckpt-00000004.h5
-gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
 
-# faulty RANK AT FAULT COMMAND...: the command with the fault of tests/faulty.c.
-faulty() {
-    local rank=$1 at=$2 fault=$3
-    shift 3
-    FAULT_RANK=$rank FAULT_AT=$at FAULT=$fault LD_PRELOAD=$T/faulty.so "$@"
-}
 all_same() {   # every checkpoint of the undisturbed run, in another folder
     local i
     for i in 1 2 3 4; do same "$T/whole/ckpt-0000000$i.h5" "$1/ckpt-0000000$i.h5" || return 1; done

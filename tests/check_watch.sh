@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.." || exit 1
 scratch
 TIMEOUT=8   # after which the roll is called; ranks have some seconds to answer
 SMALL+=(--set train.batch=4 --set train.steps=100000 --set comm.timeout="$TIMEOUT" --set log.every=1)
-gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
 
 # ends NAME PATTERN PID: the job ends in good time with an error, and says PATTERN.
 ends() {
@@ -31,7 +30,7 @@ in_training() {   # ranks, the one that hangs
 }
 in_checkpoint() {   # ranks, the one that hangs, checkpoint.async
     local name="$1 ranks, $2 hangs in a checkpoint, async $3" pid
-    FAULT_RANK=$2 FAULT_AT=4 FAULT=stop LD_PRELOAD=$T/faulty.so start "$1" "$DAGAN" "${SMALL[@]}" --set run.dir="$T/$name" \
+    faulty "$2" 4 stop start "$1" "$DAGAN" "${SMALL[@]}" --set run.dir="$T/$name" \
         --set checkpoint.every=2 --set checkpoint.async="$3" >"$T/$name.out" 2>"$T/$name.err"
     pid=$!
     ends "$name" "rank [0-9] waited $TIMEOUT s in .*, (ckpt-00000002.h5|step [0-9]+); no sign of rank $2 on $(hostname)" $pid

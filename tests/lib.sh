@@ -76,6 +76,14 @@ train() {
     ranks "$np" "$DAGAN" "${SMALL[@]}" --set run.dir="$dir" "$@" >"$dir.out" 2>"$dir.err"
 }
 
+# faulty RANK AT FAULT COMMAND...: the command with the fault of tests/faulty.c.
+faulty() {
+    local rank=$1 at=$2 fault=$3
+    shift 3
+    [ -e "$T/faulty.so" ] || gcc -shared -fPIC -O1 -o "$T/faulty.so" tests/faulty.c -ldl || exit 1
+    FAULT_RANK=$rank FAULT_AT=$at FAULT=$fault LD_PRELOAD=$T/faulty.so "$@"
+}
+
 # wait_until COMMAND...: until it succeeds, for at most TEST_TIMEOUT seconds.
 wait_until() {
     local until=$((SECONDS + ${TEST_TIMEOUT:-60}))
