@@ -173,19 +173,19 @@ expect "translate, folder to folder: 1 and 3 ranks agree" diff -r "$T/from-folde
 expect "translate reads the same from a folder and a data set" same "$T/from-set1.h5" "$T/from-folder1.h5"
 expect "translate writes a picture and its regions for each" test "$(cd "$T/from-folder1" && echo face3*)" = \
     "face3-regions.png face3.png"
-# refused WHAT FRAGMENT INPUT OUTPUT: translate says so.
-refused() {
+# spares WHAT FRAGMENT INPUT OUTPUT: translate refuses, and says so.
+spares() {
     ranks 2 "$DAGAN" translate "$T/packed/latest.h5" --input "$T/$3" --output "$T/$4" >"$T/out" 2>"$T/err"
     expect "translate refuses $1" status_is 1 $?
     expect "and says why" says "$T/err" "$2"
 }
 cp -r "$T/from-folder1" "$T/own"
-refused "to write over its input" "own/face0.*png would take the place of the input, wanted another folder" own own
+spares "to write over its input" "own/face0.*png would take the place of the input, wanted another folder" own own
 mkdir -p "$T/twins"
 cp "$T/from-folder1/face0.png" "$T/twins/a.png"
 cp "$T/from-folder1/face0.png" "$T/twins/a.b.png"
 cp "$T/from-folder1/face0.png" "$T/twins/a-regions.png"
-refused "two pictures of one name" "two pictures become .*/both/a-regions.png" twins both
+spares "two pictures of one name" "two pictures become .*/both/a-regions.png" twins both
 expect "and writes nothing" test ! -e "$T/both"
 expect "translate tells the checkpoint's step and k" "$PYTHON" tests/check_files.py --translated "$T/packed/latest.h5" "$T/from-set1.h5"
 expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/from-set1/*.png
