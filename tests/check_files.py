@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """Reads what a run leaves behind as anyone would, with h5py, and compares it with what is promised.
 
-check_files.py RUN          the run directory of the small job
-check_files.py --pictures FOLDER   writes folders of PNGs and labels to pack
-check_files.py --png FILE...       decodes PNGs
-check_files.py --step FILE...      whether files are of the same step
-check_files.py --trace FILE RANKS  checks a profile
+check_files.py RUN                           the run directory of the small job
+check_files.py --pictures FOLDER             writes folders of PNGs and labels to pack
+check_files.py --png FILE...                 decodes PNGs
+check_files.py --translated CHECKPOINT FILE  whether translations tell the checkpoint's step and sharpness
+check_files.py --zero GROUP CHECKPOINT COPY  copies a checkpoint with zeros and their checksums in that group
+check_files.py --trace FILE RANKS            checks a profile
 """
 import csv
 import ctypes
 import ctypes.util
 import json
+import shutil
 import struct
 import sys
 import zlib
@@ -158,19 +160,32 @@ def check_attention(f, data, steps, batch):
         check(f"/attention/{domain}: attributes", got == (10, 0.5, SIDE, wanted), got)
 
 
-def check_sums(f):
-    """Every dataset's blocks against the 64-bit XXH3 sums beside them."""
+def sums_of(x):
+    """The 64-bit XXH3 of each block of a dataset."""
     lib = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
     xxh3 = lib.XXH3_64bits
     xxh3.restype, xxh3.argtypes = ctypes.c_uint64, [ctypes.c_char_p, ctypes.c_size_t]
+    rows, all_rows = int(x.attrs["block_rows"]), x[()]
+    blocks = [all_rows[i : i + rows].tobytes() for i in range(0, len(all_rows), rows)]
+    return [xxh3(b, len(b)) for b in blocks]
+
+
+def zero(group, checkpoint, copy):
+    shutil.copyfile(checkpoint, copy)
+    with h5py.File(copy, "r+") as f:
+        for x in datasets(f[group]).values():
+            x[...] = 0
+            x.attrs.modify("xxh3", np.array(sums_of(x), x.attrs["xxh3"].dtype))
+
+
+def check_sums(f):
+    """Every dataset's blocks against the sums beside them."""
     bare, wrong = [], []
     for name, x in datasets(f).items():
         if "xxh3" not in x.attrs or "block_rows" not in x.attrs:
             bare.append(name)
             continue
-        rows, all_rows = int(x.attrs["block_rows"]), x[()]
-        blocks = [all_rows[i : i + rows].tobytes() for i in range(0, len(all_rows), rows)]
-        if [xxh3(b, len(b)) for b in blocks] != [int(v) for v in x.attrs["xxh3"]]:
+        if sums_of(x) != [int(v) for v in x.attrs["xxh3"]]:
             wrong.append(name)
     check("every dataset carries checksums", not bare, bare)
     check("they are XXH3's over its blocks", not wrong, wrong)
@@ -225,6 +240,8 @@ def main():
         k = checkpoint["attention/source"].attrs["sharpness"]
         same = translated.attrs["step"] == checkpoint.attrs["step"] and translated.attrs["sharpness"] == k
         return sys.exit(int(not same))
+    if sys.argv[1] == "--zero":
+        return zero(*sys.argv[2:])
     if sys.argv[1] == "--trace":
         return trace(Path(sys.argv[2]), int(sys.argv[3]))
     run = Path(sys.argv[1])

@@ -103,6 +103,11 @@ expect "check and graph leave stderr empty" is_quiet "$T/err"
 expect "--version" says "$T/version" "^dagan_mpi [0-9]+\.[0-9]+\.[0-9]+$"
 "$DAGAN" --help >"$T/help"
 expect "--help" says "$T/help" "mpirun -np 4 dagan_mpi configs/faces.yaml"
+for command in train check graph translate evaluate pack; do
+    "$DAGAN" $command --help >"$T/help"
+    expect "$command --help" says "$T/help" "^  dagan_mpi .*$command"
+    expect "and of no other" test "$(grep -c '^  dagan_mpi' "$T/help")" -eq 1
+done
 "$DAGAN" --help config >"$T/keys"
 missing=$(sed -nE 's/^    \{ "([a-z_0-9.]+)", .*/\1/p' src/base/keys.c | while read -r key; do
     grep -qE "(^| )${key//./\\.}( |:|$)" "$T/keys" || echo "$key"
@@ -128,6 +133,17 @@ for np in 1 3; do
         --output "$T/source$np.h5" >"$T/out" 2>&1
     expect "pack on $np ranks writes the same" same "$T/source.h5" "$T/source$np.h5"
 done
+ranks 2 "$DAGAN" pack "$T/pictures/source" --size 32 --output "$T/size.h5" >"$T/out" 2>&1
+expect "pack --size" h5ls "$T/size.h5/pictures/test/images"
+mkdir "$T/mixed"
+cp "$T/pictures/source/test/face0.png" "$T/mixed"
+echo "no picture" >"$T/mixed/text.png"
+ranks 2 "$DAGAN" pack "$T/mixed" --output "$T/kept.h5" >"$T/out" 2>&1
+expect "pack skips what it cannot read" status_is 0 $?
+ranks 2 "$DAGAN" pack "$T/mixed" --strict --output "$T/strict.h5" >"$T/out" 2>"$T/err"
+expect "pack --strict does not" status_is 1 $?
+expect "and says so" says "$T/err" "^dagan_mpi: pack: 1 of 2 pictures cannot be read \(strict\)$"
+expect "and writes nothing" test ! -e "$T/strict.h5"
 mkdir "$T/small"
 if unshare --map-root-user --mount mount -t tmpfs none "$T/small" 2>/dev/null; then
     unshare --map-root-user --mount bash -c 'mount -t tmpfs -o size=16k none "$0" && { "$@"; status=$?; }
@@ -171,6 +187,18 @@ expect "translate, data set to folder: 1 and 3 ranks agree" diff -r "$T/from-set
 expect "translate, folder to data set: 1 and 3 ranks agree" same "$T/from-folder1.h5" "$T/from-folder3.h5"
 expect "translate, folder to folder: 1 and 3 ranks agree" diff -r "$T/from-folder1" "$T/from-folder3"
 expect "translate reads the same from a folder and a data set" same "$T/from-set1.h5" "$T/from-folder1.h5"
+ranks 2 "$DAGAN" translate "$T/packed/latest.h5" --input "$T/source.h5" --split train --output "$T/train.h5" >"$T/out" 2>"$T/err"
+ranks 2 "$DAGAN" translate "$T/packed/latest.h5" --input "$T/source.h5:/source/train" --output "$T/named-train.h5" >"$T/out" 2>>"$T/err"
+h5ls "$T/train.h5" >"$T/h5ls"
+expect "translate --split" says "$T/h5ls" "^outputs +Dataset \{6, 64, 64, 3\}"
+expect "is the split that the input can name" same "$T/train.h5" "$T/named-train.h5"
+for group in ema weights; do
+    "$PYTHON" tests/check_files.py --zero $group "$T/packed/latest.h5" "$T/packed/$group.h5"
+    ranks 1 "$DAGAN" translate "$T/packed/$group.h5" --input "$T/source.h5" --output "$T/zero-$group.h5" >"$T/out" 2>"$T/err"
+    expect "translate by a checkpoint with /$group of zeros" status_is 0 $?
+done
+expect "translate reads averaged weights" differ "$T/from-set1.h5" "$T/zero-ema.h5" --only /outputs
+expect "and no others" same "$T/from-set1.h5" "$T/zero-weights.h5"
 expect "translate writes a picture and its regions for each" test "$(cd "$T/from-folder1" && echo face3*)" = \
     "face3-regions.png face3.png"
 # spares WHAT FRAGMENT INPUT OUTPUT: translate refuses, and says so.
@@ -193,6 +221,9 @@ expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/fr
 # ---- profile ---------------------------------------------------------------------------------------
 train 2 "$T/profile" --profile
 expect "--profile writes a trace of both ranks" "$PYTHON" tests/check_files.py --trace "$T/profile/trace.json" 2
+
+train 2 "$T/key" --set log.profile=true --set train.steps=2
+expect "so does log.profile" "$PYTHON" tests/check_files.py --trace "$T/key/trace.json" 2
 
 # ---- what is shipped -------------------------------------------------------------------------------
 for config in configs/*.yaml; do

@@ -96,6 +96,8 @@ wait_until() {
 wait_line() { wait_until grep -qsE "$2" "$1"; }
 
 same() { "$PYTHON" tests/compare.py "$@"; }
+# differ A.h5 B.h5 [OPTION...]: both can be read, and are not the same.
+differ() { same "$1" "$1" "${@:3}" && same "$2" "$2" "${@:3}" && ! same "$@" >/dev/null; }
 status_is() { [ "$1" -eq "$2" ] || { echo "status $2, wanted $1"; return 1; }; }
 says() { grep -qE -- "$2" "$1" || { echo "$1 has no line with: $2"; tail -5 "$1"; return 1; }; }
 # lacks FILE PATTERN: a file with something in it, no line of which matches.
