@@ -206,18 +206,24 @@ TEST(a_flat_image_has_no_detail_but_its_colour)
     free(p);
 }
 
-TEST(a_shift_is_the_sliced_distance)
+// Shifted along an axis, all projections move by the direction's part of it, and directions have length 1.
+TEST(sliced_distances_of_shifts_along_all_axes_are_those_of_a_shift_along_the_direction)
 {
-    enum { N = 30 };
+    enum { N = 30, BY = 5 };
     float *a = random_floats(N * SWD_NUMBERS, 1), *b = alloc(N * SWD_NUMBERS, sizeof *b);
-    double found[2], none[2];
+    double found[2], none[2], square[2] = { 0 };
     memcpy(b, a, N * SWD_NUMBERS * sizeof *b);
     eval_sliced(none, a, b, N, 0, 0, 2);
-    EXPECT_NEAR(none[0], 0, 0);
-    for (int i = 0; i < N; i++)
-        b[i * SWD_NUMBERS] += 5; // along the first axis: by 5 times the direction's part of it
-    eval_sliced(found, a, b, N, 0, 0, 2);
-    EXPECT(found[0] > 0 && found[0] < 5000 && found[0] != found[1]);
+    EXPECT(none[0] == 0 && none[1] == 0);
+    for (int axis = 0; axis < SWD_NUMBERS; axis++) {
+        memcpy(b, a, N * SWD_NUMBERS * sizeof *b);
+        for (int i = 0; i < N; i++) b[i * SWD_NUMBERS + axis] += BY;
+        eval_sliced(found, a, b, N, 0, 0, 2);
+        for (int k = 0; k < 2; k++) square[k] += found[k] * found[k];
+    }
+    for (int k = 0; k < 2; k++)
+        EXPECT_NEAR(sqrt(square[k]), 1000 * BY, 0.05); // float32 projections of about 1
+    EXPECT(found[0] != found[1]);
     eval_sliced(none, a, b, N, 0, 1, 1);
     EXPECT_NEAR(none[0], found[1], 0); // a direction has its numbers whoever computes it
     free(b);
