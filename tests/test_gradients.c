@@ -73,8 +73,9 @@ static double difference(case_t *e, float *x, float h)
 }
 
 // Inputs have unit size.  At a step h rounding gives up to 6e-8 sqrt(outputs) / h, the third derivative h^2,
-// and a relu or
-// |.| whose kink lies within the step more; so 1 % of the largest gradient, at one of three steps.
+// and a relu or |.| whose kink lies within the step more; so 1 % of the largest gradient of the same input,
+// at whichever of three steps is the best.  A gradient below 1 % of the largest is not compared with anything
+// but its size.
 static bool is_right(case_t *e, float *x, double analytic, double largest)
 {
     const float steps[] = { 1e-2f, 3e-3f, 1e-3f };
