@@ -58,8 +58,8 @@ int dataset_open(dataset_t *d, const comm_t *c, const domain_conf_t *where, cons
                  const label_t *labels, int n_labels);
 void dataset_close(dataset_t *d); // collective
 
-// Opens and checks the split without reading rows: all of `d` but them.  Every rank looks.  To be closed either way.
-// Collective: all return the same, 0, or -1 after fail(), with nothing printed.
+// Opens and checks the split without reading rows: all of `d` but them.  Every rank looks.  To be closed
+// either way. Collective: all return the same, 0, or -1 after fail(), with nothing printed.
 int dataset_look(dataset_t *d, const comm_t *c, const domain_conf_t *where, const char *split, int size,
                  const label_t *labels, int n_labels);
 // Whether the domain holds that split.  Collective: rank 0 looks.

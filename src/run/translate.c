@@ -78,7 +78,7 @@ static void find_names(job_t *j)
 {
     j->has_names = j->conf.n_labels &&
                    !dataset_look(&j->taught, j->comm, &j->conf.data.source, "train", j->conf.data.size,
-                                  j->conf.labels, j->conf.n_labels) &&
+                                 j->conf.labels, j->conf.n_labels) &&
                    !checkpoint_classes(j->comm, j->what->checkpoint, &j->taught);
 }
 
