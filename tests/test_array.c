@@ -176,6 +176,8 @@ TEST(attributes_come_back)
     write_centres(&f, "/c");
     EXPECT(!array_put_long(&f, "/", "step", 1L << 40) && !array_put_double(&f, "/c", "half", 12.5));
     EXPECT(!array_put_text(&f, "/new/group", "config", "a: 1\nb: \xc3\xa9\n"));
+    static const char classes[] = "wide open\0\0\xc3\xa9";
+    EXPECT(!array_put_texts(&f, "/c", "classes", classes, 3));
     assert_int_equal(array_close(&f), 0);
     f = open_as(&comm, at("attributes.h5"));
     EXPECT(!array_get_long(&f, "/", "step", &step) && step == 1L << 40);
@@ -183,6 +185,13 @@ TEST(attributes_come_back)
     EXPECT(!array_get_text(&f, "/new/group", "config", &text));
     EXPECT(strcmp(text, "a: 1\nb: \xc3\xa9\n") == 0);
     free(text);
+    int n;
+    EXPECT(!array_get_texts(&f, "/c", "classes", &text, &n) && n == 3 &&
+           !memcmp(text, classes, sizeof classes));
+    free(text);
+    EXPECT(array_get_texts(&f, "/new/group", "config", &text, &n) && !text && n == 0); // one text is no list
+    EXPECT(array_get_texts(&f, "/c", "half", &text, &n) &&
+           array_get_texts(&f, "/none", "classes", &text, &n));
     assert_int_equal(array_get_long(&f, "/c", "step", &step), -1);
     EXPECT(strstr(error_text(), "/c has no attribute step"));
     assert_int_equal(array_close(&f), 0);

@@ -193,7 +193,7 @@ TEST(the_printed_configuration_reads_back_bit_for_bit)
         "train: { pairs: 7, rate_g: 0.1, rate_d: 1e-7, beta1: 0.30000000000000004, clip: 333333.3333333333,\n"
         "  decay: 2.2250738585072014e-308, nonfinite: stop, augment: { shift: true } }\n"
         "attention: { half: 31.999999999999996, mode: crop, window: 24 }\n"
-        "labels: { 'null': 0, \"a: b\": all, 'x.y': 1, '- \"\\': 2 }\n");
+        "labels: { 'null': 0, \"a:b\": all, 'x.y': 1, '- \"\\': 2 }\n");
     EXPECT(c.n_labels == 4);
     reads_back(&c);
 }

@@ -74,6 +74,8 @@ int array_put_text(const array_file_t *f, const char *name, const char *key, con
 int array_put_texts(const array_file_t *f, const char *name, const char *key, const char *texts, int n);
 int array_get_long(const array_file_t *f, const char *name, const char *key, long *value);
 int array_get_double(const array_file_t *f, const char *name, const char *key, double *value);
+// As array_put_texts takes them; to be released with free().
+int array_get_texts(const array_file_t *f, const char *name, const char *key, char **texts, int *n);
 // To be released with free().
 int array_get_text(const array_file_t *f, const char *name, const char *key, char **value);
 

@@ -356,8 +356,12 @@ int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t
 int checkpoint_model(const comm_t *c, const char *path, model_t *m, long *step);
 
 // Whether labels that the run of a checkpoint told have the same classes in the data set.  Files of older
-// programs do not tell.  Collective; 0, or -1 on all ranks after fail() on those that found it.
+// programs do not tell.  Collective; 0, or -1 after the message was printed.
 int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d);
+// The names of the classes of each label that DAE tells, n[i] texts that each end in a zero byte, to be
+// released with free(); NULL where the file, of an older program, does not hold them.  Collective; 0, or -1
+// after fail().
+int checkpoint_names(const comm_t *c, const char *path, const config_t *conf, char *names[], int n[]);
 
 // "eyes: 0, mouth: 1, skin: all": which region tells which label.
 enum { LABELS_TEXT = CONF_LABELS_MAX * 80 }; // a name has less than 64 bytes

@@ -65,9 +65,9 @@ static int open_networks(gathered_t *g)
     params_alloc(&g->model.f, 0, 0);
     tape_plan(&g->f.tape, NULL);
     if (checkpoint_model(c, g->path, &g->model, &g->step)) return -1;
-    if (comm_agree(c, checkpoint_classes(c, g->path, &g->test[0]), error_text())) return -1;
+    if (checkpoint_classes(c, g->path, &g->test[0])) return -1;
     if (!g->has_judge) return 0;
-    if (comm_agree(c, checkpoint_classes(c, g->judge_path, &g->test[0]), error_text())) return -1;
+    if (checkpoint_classes(c, g->judge_path, &g->test[0])) return -1;
     g->judge_model.conf = &g->judge_conf;
     for (int i = 0; i < g->judge_conf.n_labels; i++)
         g->judge_model.n_classes[i] = g->train[0].n_classes[g->judged[i]];

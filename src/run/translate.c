@@ -27,8 +27,8 @@ typedef struct {
     bool is_dataset;
     dataset_t set;
     files_t files;
-    dataset_t taught; // what DAE learned labels from, without rows: the names of their classes
-    bool has_names;
+    char *names[CONF_LABELS_MAX]; // of the classes of what DAE tells, as checkpoint_names gives them
+    int n_names[CONF_LABELS_MAX];
     long step;       // of the checkpoint
     size_t n, bytes; // images over all ranks; bytes of one
     share_t mine;
@@ -71,15 +71,6 @@ static int open_input(job_t *j)
     }
     int bad = j->n ? 0 : fail("%s: holds no picture", w->input);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
-}
-
-// Names that the checkpoint does not hold: they are known where the data set is as it was in training.
-static void find_names(job_t *j)
-{
-    j->has_names = j->conf.n_labels &&
-                   !dataset_look(&j->taught, j->comm, &j->conf.data.source, "train", j->conf.data.size,
-                                 j->conf.labels, j->conf.n_labels) &&
-                   !checkpoint_classes(j->comm, j->what->checkpoint, &j->taught);
 }
 
 static int read_image(job_t *j, size_t i, uint8_t *to)
@@ -138,8 +129,7 @@ static int write_told(const job_t *j, const array_file_t *f)
         if (!j->f.logits[k]) continue;
         snprintf(name, sizeof name, "/told/%s", j->conf.labels[k].name);
         bad |= array_write(f, name, &told, j->mine, j->told + (size_t)k * j->mine.count);
-        if (j->has_names && j->taught.n_classes[k] == j->f.logits[k]->dim.c)
-            bad |= array_put_texts(f, name, "classes", j->taught.classes[k], j->taught.n_classes[k]);
+        if (j->names[k]) bad |= array_put_texts(f, name, "classes", j->names[k], j->n_names[k]);
     }
     return bad;
 }
@@ -254,7 +244,7 @@ static void close_job(job_t *j)
     free(j->centres);
     free(j->out);
     free(j->in);
-    dataset_close(&j->taught);
+    for (int k = 0; k < j->conf.n_labels; k++) free(j->names[k]);
     if (j->is_dataset) dataset_close(&j->set);
     files_free(&j->files);
     translator_free(&j->f);
@@ -283,7 +273,8 @@ int translate(const comm_t *c, const translate_t *what)
     bool is_hdf5 = has_suffix(what->output, ".h5") || has_suffix(what->output, ".hdf5");
     if (!bad) bad = comm_agree(c, c->rank == 0 && open_output(j, is_hdf5), error_text());
     int status = bad || compute(j) ? EXIT_USER : EXIT_DONE;
-    if (status == EXIT_DONE && is_hdf5) find_names(j);
+    if (status == EXIT_DONE && is_hdf5)
+        (void)checkpoint_names(c, what->checkpoint, &j->conf, j->names, j->n_names);
     if (status == EXIT_DONE && (is_hdf5 ? write_hdf5(j) : write_pictures(j))) {
         status = EXIT_RUN_FAILED;
         if (is_hdf5 && c->rank == 0) unlink(what->output); // a half of it is of no use

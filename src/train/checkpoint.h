@@ -7,8 +7,9 @@
 
 // "dae.enc.c0.weight" becomes PREFIX/dae/enc/c0/weight + suffix.
 void checkpoint_path(char path[2 * VIEW_NAME_MAX], const char *prefix, const char *view, const char *suffix);
-// The classes of the labels of `d` as an attribute, and whether those of a file are the same; a file without
-// is taken to agree.  0, or -1 after fail().
+// The classes of the labels of `d` as attributes: all of them hashed, and their names beside the weights of
+// the heads that tell them; and whether those of a file are the same, where a file without is taken to agree.
+// 0, or -1 after fail().
 int checkpoint_put_classes(const array_file_t *f, const dataset_t *d);
 int checkpoint_check_classes(const array_file_t *f, const dataset_t *d);
 

@@ -23,6 +23,26 @@ static void class_text(char *text, size_t size, const dataset_t *d, int label)
              (unsigned long long)d->classes_hash[label]);
 }
 
+static const char *path_of_head(char path[2 * VIEW_NAME_MAX], const char *net, const char *label)
+{
+    char view[VIEW_NAME_MAX];
+    snprintf(view, sizeof view, "%s.head.%s.weight", net, label);
+    checkpoint_path(path, "/ema", view, "");
+    return path;
+}
+
+// Row k of a head's weight tells class k.
+static int put_names(const array_file_t *f, const dataset_t *d)
+{
+    static const char *const net[] = { "dae", "cls" };
+    char path[2 * VIEW_NAME_MAX];
+    int bad = 0;
+    for (int i = 0; i < 2 * d->n_labels; i++)
+        if (array_exists(f, path_of_head(path, net[i % 2], d->label[i / 2].name)))
+            bad |= array_put_texts(f, path, "classes", d->classes[i / 2], d->n_classes[i / 2]);
+    return bad;
+}
+
 int checkpoint_put_classes(const array_file_t *f, const dataset_t *d)
 {
     char *text = alloc((size_t)d->n_labels + 1, CONF_TEXT_MAX);
@@ -32,7 +52,23 @@ int checkpoint_put_classes(const array_file_t *f, const dataset_t *d)
     }
     int bad = array_put_text(f, "/", "classes", text);
     free(text);
-    return bad;
+    return bad | put_names(f, d);
+}
+
+int checkpoint_names(const comm_t *c, const char *path, const config_t *conf, char *names[], int n[])
+{
+    array_file_t f;
+    char head[2 * VIEW_NAME_MAX];
+    int bad = array_open(&f, c, path);
+    for (int i = 0; i < conf->n_labels; i++) {
+        bool has = !bad && !array_get_texts(&f, path_of_head(head, "dae", conf->labels[i].name), "classes",
+                                            &names[i], &n[i]);
+        if (!comm_any(c, !has)) continue;
+        if (has) free(names[i]);
+        names[i] = NULL;
+    }
+    bad |= array_close(&f);
+    return comm_any(c, bad) ? -1 : 0;
 }
 
 int checkpoint_check_classes(const array_file_t *f, const dataset_t *d)
@@ -60,7 +96,7 @@ int checkpoint_classes(const comm_t *c, const char *path, const dataset_t *d)
     int bad = array_open(&f, c, path);
     if (!comm_any(c, bad)) bad = checkpoint_check_classes(&f, d);
     bad |= array_close(&f);
-    return comm_any(c, bad) ? -1 : 0;
+    return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
 int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t *m)
@@ -72,11 +108,9 @@ int checkpoint_heads(const comm_t *c, const char *path, const char *net, model_t
         return -1;
     }
     for (int i = 0; i < m->conf->n_labels && !bad; i++) {
-        char view[VIEW_NAME_MAX], name[2 * VIEW_NAME_MAX];
+        char name[2 * VIEW_NAME_MAX];
         array_t weight;
-        snprintf(view, sizeof view, "%s.head.%s.weight", net, m->conf->labels[i].name);
-        checkpoint_path(name, "/ema", view, "");
-        if (!array_exists(&f, name)) continue;
+        if (!array_exists(&f, path_of_head(name, net, m->conf->labels[i].name))) continue;
         bad = array_shape(&f, name, &weight);
         if (!bad && weight.dim[0] > INT16_MAX)
             bad = fail("%s: %s tells %llu classes, wanted at most %d", path, name,
