@@ -61,6 +61,11 @@ int array_shape(const array_file_t *f, const char *name, array_t *t);
 
 // An attribute of an open object; rank 0: a scalar.
 herr_t array_put(hid_t at, const char *key, hid_t type, int rank, const hsize_t n[], const void *value);
+// Texts as strings of one fixed length: parallel HDF5 writes no others.  A list, or the one text of a scalar.
+herr_t texts_put(hid_t at, const char *key, const char *const text[], int n, bool is_list);
+// A list of texts, of fixed or variable length, as one text in which each ends in a zero byte; to be released
+// with free().  `where` is for messages.  0, or -1 after fail().
+int texts_read(char **texts, int *n, hid_t at, const char *key, const char *where);
 // Whether an attribute is one value of that class.  Reading one that is more would write behind its variable.
 bool array_is_one(hid_t a, H5T_class_t class);
 // Attributes of the group or dataset `name`.  Collective.
@@ -70,7 +75,7 @@ int array_put_double(const array_file_t *f, const char *name, const char *key, d
 int array_put_sides(const array_file_t *f, const char *name, const char *key, const sides_t *sides,
                     int regions);
 int array_put_text(const array_file_t *f, const char *name, const char *key, const char *value);
-// n texts, one after the other, each of which ends in a zero byte.
+// n texts, one after the other, each of which ends in a zero byte, of an object that is there.
 int array_put_texts(const array_file_t *f, const char *name, const char *key, const char *texts, int n);
 int array_get_long(const array_file_t *f, const char *name, const char *key, long *value);
 int array_get_double(const array_file_t *f, const char *name, const char *key, double *value);

@@ -202,26 +202,6 @@ int array_put_text(const array_file_t *f, const char *name, const char *key, con
     return bad;
 }
 
-int array_put_texts(const array_file_t *f, const char *name, const char *key, const char *texts, int n)
-{
-    size_t width = 1, count = (size_t)n;
-    const char *text = texts;
-    for (size_t i = 0; i < count; i++, text += strlen(text) + 1)
-        if (strlen(text) > width) width = strlen(text);
-    char *bytes = alloc(count, width);
-    text = texts;
-    for (size_t i = 0; i < count; i++, text += strlen(text) + 1)
-        memcpy(bytes + i * width, text, strlen(text));
-    hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
-    H5_OK(H5Tset_size(type, width));
-    H5_OK(H5Tset_strpad(type, H5T_STR_NULLPAD));
-    H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
-    int bad = put(f, name, key, type, 1, (hsize_t[]){ count }, bytes);
-    H5_OK(H5Tclose(type));
-    free(bytes);
-    return bad;
-}
-
 bool array_is_one(hid_t a, H5T_class_t class)
 {
     hid_t space = H5Aget_space(a), type = H5Aget_type(a);
@@ -251,43 +231,6 @@ int array_get_long(const array_file_t *f, const char *name, const char *key, lon
 int array_get_double(const array_file_t *f, const char *name, const char *key, double *value)
 {
     return get(f, name, key, H5T_NATIVE_DOUBLE, value);
-}
-
-// (count) texts of `width` bytes, filled with zeros.
-static char *chain(const char *bytes, size_t count, size_t width)
-{
-    char *texts = alloc(count, width + 1), *to = texts;
-    for (size_t i = 0; i < count; i++) {
-        size_t n = strnlen(bytes + i * width, width);
-        memcpy(to, bytes + i * width, n);
-        to += n + 1;
-    }
-    return texts;
-}
-
-int array_get_texts(const array_file_t *f, const char *name, const char *key, char **texts, int *n)
-{
-    comm_watch(f->comm, "reading attributes of %s", f->path);
-    hid_t o = array_exists(f, name) ? H5Oopen(f->file, name, H5P_DEFAULT) : -1;
-    hid_t a = o >= 0 && H5Aexists(o, key) > 0 ? H5Aopen(o, key, H5P_DEFAULT) : -1;
-    hid_t type = a >= 0 ? H5Aget_type(a) : -1, space = a >= 0 ? H5Aget_space(a) : -1;
-    size_t width = type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0
-                       ? H5Tget_size(type)
-                       : 0;
-    hssize_t count =
-        space >= 0 && H5Sget_simple_extent_ndims(space) == 1 ? H5Sget_simple_extent_npoints(space) : 0;
-    bool bad = width == 0 || count < 1 || count > INT16_MAX || width * (size_t)count > TEXT_MAX;
-    char *bytes = bad ? NULL : alloc((size_t)count, width);
-    bad = bad || H5Aread(a, type, bytes) < 0;
-    *texts = bad ? NULL : chain(bytes, (size_t)count, width);
-    *n = bad ? 0 : (int)count;
-    free(bytes);
-    if (space >= 0) H5_OK(H5Sclose(space));
-    if (type >= 0) H5_OK(H5Tclose(type));
-    if (a >= 0) H5_OK(H5Aclose(a));
-    if (o >= 0) H5_OK(H5Oclose(o));
-    comm_watched(f->comm);
-    return bad ? fail("%s: %s has no list of texts %s", f->path, name, key) : 0;
 }
 
 int array_get_text(const array_file_t *f, const char *name, const char *key, char **value)

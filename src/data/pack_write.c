@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dagan/array.h"
 #include "dataset.h"
 #include "pack.h"
 
@@ -69,28 +70,6 @@ static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
     H5_OK(H5Sclose(space));
 }
 
-// Strings of one fixed length: parallel HDF5 has no others.  A list, or the one of a scalar.
-static void write_strings(hid_t at, const char *name, const char *const *text, size_t n, bool list)
-{
-    size_t width = 1;
-    for (size_t i = 0; i < n; i++)
-        if (strlen(text[i]) > width) width = strlen(text[i]);
-    char *bytes = alloc(n, width);
-    for (size_t i = 0; i < n; i++) memcpy(bytes + i * width, text[i], strlen(text[i]));
-    hsize_t side = n;
-    hid_t type = (hid_t)H5_OK(H5Tcopy(H5T_C_S1));
-    H5_OK(H5Tset_size(type, width));
-    H5_OK(H5Tset_strpad(type, H5T_STR_NULLPAD));
-    H5_OK(H5Tset_cset(type, H5T_CSET_UTF8));
-    hid_t space = (hid_t)H5_OK(list ? H5Screate_simple(1, &side, NULL) : H5Screate(H5S_SCALAR));
-    hid_t attribute = (hid_t)H5_OK(H5Acreate2(at, name, type, space, H5P_DEFAULT, H5P_DEFAULT));
-    H5_OK(H5Awrite(attribute, type, bytes));
-    H5_OK(H5Aclose(attribute));
-    H5_OK(H5Sclose(space));
-    H5_OK(H5Tclose(type));
-    free(bytes);
-}
-
 static void write_labels(const comm_t *c, hid_t split, const kept_t *k, int s, const table_t *t)
 {
     hsize_t rows = k->total[s];
@@ -106,7 +85,7 @@ static void write_labels(const comm_t *c, hid_t split, const kept_t *k, int s, c
             H5Dcreate2(labels, col->name, H5T_STD_I16LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
         put(data, H5T_NATIVE_INT16, k->first[s], k->n[s], value);
         write_checksum(c, data, value, k->first[s], k->n[s], sizeof *value);
-        write_strings(data, "classes", col->class, (size_t)col->n_classes, true);
+        H5_OK(texts_put(data, "classes", col->class, col->n_classes, true));
         H5_OK(H5Dclose(data));
     }
     H5_OK(H5Sclose(space));
@@ -118,10 +97,10 @@ static void write_domain(hid_t domain, const char *group, const char *source)
 {
     const char *slash = strrchr(group, '/'), *nothing = "";
     const char *title = slash ? slash + 1 : group;
-    write_strings(domain, "title", &title, 1, false);
-    write_strings(domain, "license", &nothing, 1, false); // pack cannot know these two
-    write_strings(domain, "attribution", &nothing, 1, false);
-    write_strings(domain, "source", &source, 1, false);
+    H5_OK(texts_put(domain, "title", &title, 1, false));
+    H5_OK(texts_put(domain, "license", &nothing, 1, false)); // pack cannot know these two
+    H5_OK(texts_put(domain, "attribution", &nothing, 1, false));
+    H5_OK(texts_put(domain, "source", &source, 1, false));
 }
 
 void pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
