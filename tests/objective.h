@@ -92,6 +92,13 @@ static inline void fill(case_t *e, uint64_t seed)
     }
 }
 
+static inline bool is_zero(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != 0) return false;
+    return true;
+}
+
 // From gradients of zero up to the pass back, which is up to the caller.
 static inline void run(case_t *e)
 {

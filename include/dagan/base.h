@@ -100,6 +100,9 @@ uint32_t rng_below(rng_t *r, uint32_t n); // uniform in [0, n), unbiased
 float rng_uniform(rng_t *r);              // [0, 1)
 float rng_normal(rng_t *r);               // mean 0, variance 1
 
+// Appends " WORD" to a text in text[size], as far as there is room.
+void add_word(char *text, size_t size, const char *word);
+
 // ---- configuration ------------------------------------------------------------------------------
 
 enum {

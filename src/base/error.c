@@ -89,3 +89,9 @@ double now(void)
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+void add_word(char *text, size_t size, const char *word)
+{
+    size_t n = strlen(text);
+    snprintf(text + n, size - n, " %s", word);
+}

@@ -5,7 +5,6 @@
 // E(X).
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "dagan/net.h"
@@ -75,30 +74,17 @@ static int check_window(const config_t *conf, windows_t g)
     return 0;
 }
 
-static const char *encoder_names(char names[256])
-{
-    size_t n = 0;
-    for (int i = 0; encoders[i]; i++) n += (size_t)snprintf(names + n, 256 - n, " %s", encoders[i]->name);
-    return names;
-}
-
-static const char *localiser_names(char names[256])
-{
-    size_t n = 0;
-    for (int i = 0; localisers[i]; i++) n += (size_t)snprintf(names + n, 256 - n, " %s", localisers[i]->name);
-    return names;
-}
-
 int net_check(const config_t *conf)
 {
-    char names[256];
+    char names[256] = "";
     const encoder_t *e = encoder_of(conf);
     windows_t group[CONF_REGIONS_MAX];
-    if (!e)
-        return fail("model.encoder: found %s, wanted one of%s", conf->model.encoder, encoder_names(names));
-    if (!localiser_of(conf))
-        return fail("model.localiser: found %s, wanted one of%s", conf->model.localiser,
-                    localiser_names(names));
+    for (int i = 0; !e && encoders[i]; i++) add_word(names, sizeof names, encoders[i]->name);
+    if (!e) return fail("model.encoder: found %s, wanted one of%s", conf->model.encoder, names);
+    bool has_localiser = localiser_of(conf) != NULL;
+    for (int i = 0; !has_localiser && localisers[i]; i++) add_word(names, sizeof names, localisers[i]->name);
+    if (!has_localiser)
+        return fail("model.localiser: found %s, wanted one of%s", conf->model.localiser, names);
     if (e->stride != ENCODER_STRIDE)
         return fail("model.encoder: found %s of stride %d, wanted one of stride %d, which G undoes", e->name,
                     e->stride, ENCODER_STRIDE);

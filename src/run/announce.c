@@ -22,11 +22,6 @@ static void parameters_text(char *text, size_t size, const model_t *m)
         }
 }
 
-static void say_line(void *rundir, const char *line)
-{
-    rundir_say(rundir, "%s", line);
-}
-
 static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool resumed)
 {
     const plan_run_t *p = &tr->plan;
@@ -67,7 +62,7 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
                    "ranks",
                    tr->comm->size, p->leaves, conf->comm.reduce == REDUCE_MPI ? " and comm.reduce mpi" : "");
     if (resumed) rundir_say(r, "continuing after step %ld", tr->step);
-    if (resumed) config_changes(tr->config_before, conf, say_line, r);
+    if (resumed) config_changes(tr->config_before, conf, rundir_say_line, r);
     if (resumed && tr->kernels_before[0])
         rundir_say(r, "before that with kernels for %s: the last bits are not those of one run",
                    tr->kernels_before);

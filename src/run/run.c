@@ -185,11 +185,6 @@ static int loop(run_t *run)
     return 0;
 }
 
-static void say_line(void *r, const char *line)
-{
-    rundir_say(r, "%s", line);
-}
-
 // Data, networks, the folder, and the state to go on from: *found, if there is one.  0, or -1
 // after the message was printed.
 static int open_run(run_t *run, const comm_t *c, const config_t *conf, const train_t *how, bool *found)
@@ -242,7 +237,7 @@ static int train(run_t *run, const config_t *conf, const train_t *how, bool foun
     if (conf->log.profile) profile_start(c, &profile);
     int end = loop(run);
     if (conf->log.profile && profile_write(c, &profile, conf->run.dir)) end = -1;
-    if (end == 0 && !(kind_of(conf)->steps & STEP_G)) judge_say(tr, say_line, &run->dir);
+    if (end == 0 && !(kind_of(conf)->steps & STEP_G)) judge_say(tr, rundir_say_line, &run->dir);
     int status = end < 0 ? EXIT_RUN_FAILED : end > 0 ? EXIT_REQUEUE : EXIT_DONE;
     if (c->rank == 0) announce_end(&run->dir, tr, &run->limit, status, how->resume != NULL);
     return status;

@@ -238,6 +238,11 @@ void rundir_say(rundir_t *r, const char *format, ...)
     va_end(args);
 }
 
+void rundir_say_line(void *rundir, const char *line)
+{
+    rundir_say(rundir, "%s", line);
+}
+
 const char *time_text(char *text, double seconds)
 {
     long s = seconds < 0 || seconds > 1e9 ? 0 : (long)(seconds + 0.5);

@@ -37,6 +37,8 @@ void rundir_rewind(rundir_t *r, const trainer_t *tr);
 // One line on stdout and in log.txt.  Rank 0.  A full disk is told on stderr, once for log.txt and once for
 // metrics.csv, and does not end the run: the checkpoints hold the same numbers.
 void rundir_say(rundir_t *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// The same of a line that is whole, for those who say lines; `rundir` is a rundir_t.
+void rundir_say_line(void *rundir, const char *line);
 // The newest row of the metrics: a line in metrics.csv and an aligned one for people.  Rank 0.
 void rundir_metrics(rundir_t *r, const trainer_t *tr, double eta);
 // The bar, at most five times a second.  Rank 0.

@@ -1,7 +1,6 @@
 // What can be trained: the kinds that `model.kind` can name, and the steps and losses that a configuration
 // makes of one.
 
-#include <stdio.h>
 #include <string.h>
 
 #include "dagan/train.h"
@@ -68,18 +67,12 @@ static int check_distance(const config_t *conf)
     return 0;
 }
 
-static const char *kind_names(char names[256])
-{
-    size_t n = 0;
-    for (int i = 0; kinds[i]; i++) n += (size_t)snprintf(names + n, 256 - n, " %s", kinds[i]->name);
-    return names;
-}
-
 int kind_check(const config_t *conf)
 {
-    char names[256];
-    if (!kind_of(conf))
-        return fail("model.kind: found %s, wanted one of%s", conf->model.kind, kind_names(names));
+    char names[256] = "";
+    bool has_kind = kind_of(conf) != NULL;
+    for (int i = 0; !has_kind && kinds[i]; i++) add_word(names, sizeof names, kinds[i]->name);
+    if (!has_kind) return fail("model.kind: found %s, wanted one of%s", conf->model.kind, names);
     if (kind_takes(conf, STEP_G) && !has_loss_in(conf, STEP_G))
         return fail("loss.weights: found 0 for all that a %s learns by, wanted one above 0",
                     conf->model.kind);
