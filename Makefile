@@ -73,7 +73,7 @@ help:
 	@echo 'make check-layers  that files include only what lies below them'
 	@echo 'make format        clang-format over all C files'
 	@echo 'make golden        recompute tests/golden/golden.h5 with PyTorch'
-	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=data/large.h5; SEED=2 for other people)'
+	@echo 'make data          draw data/faces.h5 anew (SIZE=128 COUNT=20000 OUTPUT=data/large.h5; SEED=2, STYLES=avataaars,adventurer)'
 	@echo 'make clean         remove what was built'
 
 # How a target builds, once what it needs is installed: on every core, unless -j says otherwise.
@@ -283,10 +283,11 @@ SIZE   ?= 64
 COUNT  ?= 2000
 PAIRED ?= 300
 SEED   ?= 1
-FACES   = $(SIZE)-$(COUNT)-$(PAIRED)-$(SEED)
-OUTPUT ?= data/faces$(if $(filter-out 64-2000-300-1,$(FACES)),-$(FACES)).h5
-data: data/node_modules/.package-lock.json # in a file of its own where it is of another size or seed
-	node data/make_faces.mjs --size $(SIZE) --count $(COUNT) --test $(PAIRED) --seed $(SEED) --output $(OUTPUT)
+STYLES ?= adventurer,lorelei
+FACES   = $(SIZE)-$(COUNT)-$(PAIRED)-$(SEED)-$(subst $(comma),-,$(STYLES))
+OUTPUT ?= data/faces$(if $(filter-out 64-2000-300-1-adventurer-lorelei,$(FACES)),-$(FACES)).h5
+data: data/node_modules/.package-lock.json # in a file of its own where it is of another size, seed or style
+	node data/make_faces.mjs --size $(SIZE) --count $(COUNT) --test $(PAIRED) --seed $(SEED) --styles $(STYLES) --output $(OUTPUT)
 data/node_modules/.package-lock.json: data/package-lock.json
 	@command -v npm >/dev/null || { echo 'please install node and npm'; exit 1; }
 	cd data && npm ci --no-audit --no-fund

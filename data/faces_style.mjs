@@ -1,15 +1,16 @@
-// The two drawing styles: from a person's variants and colours to pixels, and from pixels to part boxes.
+// The drawing styles: from a person's variants and colours to pixels, and from pixels to part boxes.
 // The styles' component tables are read directly: DiceBear's own entry point draws every choice from a
 // seed, here each is given. The packages do not export the tables, hence their paths.
 import { Resvg } from '@resvg/resvg-js';
 import * as adventurer from './node_modules/@dicebear/adventurer/lib/components/index.js';
+import * as avataaars from './node_modules/@dicebear/avataaars/lib/components/index.js';
 import * as lorelei from './node_modules/@dicebear/lorelei/lib/components/index.js';
 
 export const PARTS = ['hair', 'eyes', 'mouth', 'eyebrows', 'glasses'];
 
 // A component's function as the styles call it, its shapes marked with the part they belong to.
-const component = (table, part, variant) =>
-  (parts, colors) => `<g data-part="${part}">${variant ? table[part][variant](parts, colors) : ''}</g>`;
+const component = (table, name, variant, part = name) =>
+  (parts, colors) => `<g data-part="${part}">${variant ? table[name][variant](parts, colors) : ''}</g>`;
 
 const STYLES = {
   adventurer: {
@@ -36,6 +37,19 @@ const STYLES = {
       return `<g transform="translate(10 -60)">${component(lorelei, 'hair', look.hair)(parts, colors)}</g>`;
     },
   },
+  avataaars: {
+    side: 280,
+    figure(look) {
+      const parts = {
+        nose: { value: avataaars.nose.default }, clothing: { value: avataaars.clothing.shirtCrewNeck },
+        top: { value: component(avataaars, 'top', look.hair, 'hair') },
+        accessories: { value: component(avataaars, 'accessories', look.glasses, 'glasses') },
+      };
+      for (const part of ['eyes', 'eyebrows', 'mouth']) parts[part] = { value: component(avataaars, part, look[part]) };
+      const colors = { hair: look.hair_color, skin: look.skin, clothes: '#5199e4', accessories: '#262e33' };
+      return `<g transform="translate(8 0)">${avataaars.base.default(parts, colors)}</g>`;
+    },
+  },
 };
 
 // The figure within the unit square, moved by look.place { x, y, scale, degrees } about its centre.
@@ -60,11 +74,13 @@ export function draw(style, look, size) {
   return render(figure(style, look), look.background, size);
 }
 
+const SHAPES = 'path, ellipse, circle, rect';
+
 // Style rules that leave one part white on black. What lies over the hair hides it, so its box is that of
 // the hair that shows; other parts are drawn alone, so an eye has its box under a fringe or dark glasses.
 const only = part => part === 'hair'
-  ? 'path, ellipse { fill: #000 } [data-part="hair"] path { fill: #fff } [data-part="head"] path { fill: #000 }'
-  : `path, ellipse { display: none } [data-part="${part}"] * { display: inline; fill: #fff }`;
+  ? `${SHAPES} { fill: #000 } [data-part="hair"] * { fill: #fff } [data-part="head"] * { fill: #000 }`
+  : `${SHAPES} { display: none } [data-part="${part}"] * { display: inline; fill: #fff }`;
 
 // The box x0 y0 x1 y1, half open, of the pixels of which the part covers an eighth or more.
 export function box(style, look, part, size) {
