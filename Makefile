@@ -58,13 +58,13 @@ help:
 	@echo 'make               build $(PROG)'
 	@echo 'make run           install what is missing, build, train configs/faces.yaml on every core'
 	@echo '                   (RUN_ARGS="--set train.steps=10 --set train.label_warmup=2", NP=ranks)'
-	@echo 'make test          install what is missing, build, run every test but those below (TESTS="test_gradients ...", JOBS=2 at a time)'
+	@echo 'make test          install what is missing, build, run every test but those below (TESTS="test_gradients ...", JOBS=4 at a time)'
 	@echo 'make drill         kills, stops, damaged files, full disks (PARTS="kill corrupt disk signals", SHORT=1, SEED=2)'
 	@echo 'make test-slurm    the batch scripts under a real SLURM on virtual nodes; root (PARTS="life sweep", SHORT=1)'
 	@echo 'make test-hosts    runs over several hosts by ssh, and the loss of one; root (PARTS="cut_off", SHORT=1)'
 	@echo 'make viewer        build/viewer.html, which shows checkpoints in a browser (node and npm needed)'
 	@echo 'make test-viewer   the viewer and a report in headless Chromium, on a small run; make data'
-	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job'
+	@echo 'make test-torch    against PyTorch: what export_torch.py exports, and a step of the reference job (SHORT=1)'
 	@echo 'make bench         speed beside BLIS, oneDNN and PyTorch: tables, bench.csv (PARTS="a c", BENCH_ARGS=--quick)'
 	@echo 'make asan          the tests under the address and undefined-behaviour sanitizers (TESTS="...", SHORT=1)'
 	@echo 'make fuzz          libFuzzer on every input (TARGETS="config csv ...", FUZZ_SECONDS=600 for each, SHORT=1)'
@@ -211,7 +211,7 @@ test-viewer: viewer
 test-torch:
 	$(call install,$(PACKAGES) $(TEST_PACKAGES) $(TORCH_PACKAGES))
 	@$(MAKE) $(BUILD) $(PROG)
-	@tests/run torch_export torch_step
+	@SHORT=$(SHORT) tests/run torch_export torch_step
 
 # gcc joins a product and a sum into one rounding by -fexpensive-optimizations (of -O2), and tests compare bits with BLIS's.
 # What Open MPI leaks by design stands in tests/lsan.supp.  The library of faults that some tests preload comes before ASan.

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from files import ROOT, Checkpoint, mistake
+from files import ROOT, Checkpoint, mistake, pyplot
 
 import h5py
 import numpy as np
@@ -321,11 +321,6 @@ def write_tables(folder, variants, runs):
 
 def write_pictures(path, runs, count):
     """A row for each test image: the source, then what each variant made of it."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     columns = []
     for run in runs:
         with h5py.File(run.folder / "translated.h5") as f:
@@ -333,7 +328,7 @@ def write_pictures(path, runs, count):
             source = f["inputs"][:count]
     columns = [("s", source), *columns]
     rows = len(source)
-    figure, axes = plt.subplots(rows, len(columns), figsize=(len(columns) * 0.8, rows * 0.8 + 0.5), squeeze=False)
+    figure, axes = pyplot().subplots(rows, len(columns), figsize=(len(columns) * 0.8, rows * 0.8 + 0.5), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for column, (name, images) in enumerate(columns):

@@ -14,14 +14,10 @@ import argparse
 import csv
 from pathlib import Path
 
-from files import COLOURS, Checkpoint, Split, find_data, mistake, part_of
+from files import COLOURS, Checkpoint, Split, find_data, mistake, part_of, pyplot
 from region_error import errors
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import patheffects, pyplot as plt  # noqa: E402  after the backend is chosen
 
 DOMAINS = "source", "target"
 
@@ -104,13 +100,16 @@ def write_csv(path, attention, parts):
 
 def draw_image(ax, image, a, row, parts):
     """One image, its regions, and the parts to which regions are bound."""
-    outline = [patheffects.withStroke(linewidth=1.6, foreground="white")]
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=1.6, foreground="white")]
     ax.imshow(image, interpolation="nearest")
     for part, region in part_of(a, parts).items():
         x0, y0, x1, y1 = parts[part][row]
         if x0 >= 0:
             ax.add_patch(
-                plt.Rectangle(
+                Rectangle(
                     (x0 - 0.5, y0 - 0.5),
                     x1 - x0,
                     y1 - y0,
@@ -122,7 +121,7 @@ def draw_image(ax, image, a, row, parts):
             )
     for r, ((x, y), (w, h)) in enumerate(zip(a.centres[row], a.half)):
         ax.add_patch(
-            plt.Rectangle(
+            Rectangle(
                 (x - w, y - h), 2 * w, 2 * h, fill=False, linewidth=1.2, edgecolor=COLOURS[r % 8]
             )
         )
@@ -145,7 +144,7 @@ def draw_image(ax, image, a, row, parts):
 def draw_regions(a, split, rows):
     across = min(8, len(rows))
     down = -(-len(rows) // across)
-    figure, axes = plt.subplots(down, across, figsize=(1.3 * across, 1.4 * down), squeeze=False, layout="constrained")
+    figure, axes = pyplot().subplots(down, across, figsize=(1.3 * across, 1.4 * down), squeeze=False, layout="constrained")
     for ax, row in zip(axes.flat, rows):
         draw_image(ax, split.image(row), a, row, split.parts)
     for ax in axes.flat[len(rows) :]:
@@ -168,7 +167,7 @@ def mean_image(split, size, most=1000):
 
 
 def draw_heat(a, split):
-    figure, axes = plt.subplots(1, a.regions, figsize=(2 * a.regions, 2.2), squeeze=False, layout="constrained")
+    figure, axes = pyplot().subplots(1, a.regions, figsize=(2 * a.regions, 2.2), squeeze=False, layout="constrained")
     grey = mean_image(split, a.size)
     for r, ax in enumerate(axes.flat):
         h = heat(a.centres[a.seen, r], a.size)

@@ -3,6 +3,7 @@
 Centres are x, y in pixels of the image; pixel 0 is centred at 0.0, so an image of 64 pixels runs from -0.5 to 63.5.
 """
 import csv
+import importlib.util
 import os
 import re
 import sys
@@ -12,11 +13,13 @@ from pathlib import Path
 
 # File systems of clusters have no locks, and HDF5 would refuse to open files there: dagan_mpi does the same.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-# Scripts import this module before h5py, matplotlib and numpy: a Python that lacks one ends here, in one line.
+# Scripts import this module before h5py and numpy: a Python that lacks one, or matplotlib, ends here, in one line.
 try:
     import h5py
-    import matplotlib  # noqa: F401
     import numpy as np
+
+    if not importlib.util.find_spec("matplotlib"):
+        raise ModuleNotFoundError(name="matplotlib")
 except ModuleNotFoundError as e:
     wanted = "Debian's python3-h5py and python3-matplotlib are for /usr/bin/python3"
     sys.exit(f"{os.path.basename(sys.argv[0])}: {sys.executable} has no {e.name}; {wanted}")
@@ -24,6 +27,16 @@ except ModuleNotFoundError as e:
 ROOT = Path(__file__).resolve().parent.parent
 # Okabe and Ito's palette, region by region, as in the pictures of samples/ (src/run/draw.c).
 COLOURS = ["#d55e00", "#0072b2", "#009e73", "#cc79a7", "#f0e442", "#56b4e9", "#e69f00", "#000000"]
+
+
+def pyplot():
+    """matplotlib's, without a display.  Importing it takes a second, for which --help and mistakes do not wait."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    return plt
 
 
 def said(text):

@@ -9,12 +9,7 @@ import fnmatch
 import os
 from pathlib import Path
 
-from files import computed, mistake, read_metrics, smoothed
-
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402  after the backend is chosen
+from files import computed, mistake, pyplot, read_metrics, smoothed
 
 COLUMNS = ["loss_*", "label_accuracy", "norm_*", "rate_*", "pairs_per_s", "peak_mib"]
 UNITS = {  # of the columns that a pattern matches
@@ -45,7 +40,7 @@ def unit_of(column):
 def draw(runs, columns, x_name, smooth):
     across = min(3, len(columns))
     down = -(-len(columns) // across)
-    figure, axes = plt.subplots(down, across, figsize=(4.2 * across, 2.6 * down), squeeze=False, layout="constrained")
+    figure, axes = pyplot().subplots(down, across, figsize=(4.2 * across, 2.6 * down), squeeze=False, layout="constrained")
     for ax, column in zip(axes.flat, columns):
         for i, (name, m) in enumerate(runs.items()):
             if column not in m:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Reads what a run leaves behind as anyone would, with h5py, and compares it with what is promised.
 
-check_files.py RUN                           the run directory of the small job
+check_files.py RUN DATA                      the run directory of the small job, which learned from DATA
 check_files.py --pictures FOLDER             writes folders of PNGs and labels to pack
 check_files.py --png FILE...                 decodes PNGs
 check_files.py --translated CHECKPOINT FILE  whether translations tell the checkpoint's step and sharpness
@@ -245,7 +245,7 @@ def main():
     if sys.argv[1] == "--trace":
         return trace(Path(sys.argv[2]), int(sys.argv[3]))
     run = Path(sys.argv[1])
-    with h5py.File(run / "latest.h5") as f, h5py.File("data/faces.h5") as data:
+    with h5py.File(run / "latest.h5") as f, h5py.File(sys.argv[2]) as data:
         steps = int(f.attrs["step"])
         check_root(f, run, steps)
         check_weights(f, data)

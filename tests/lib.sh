@@ -105,7 +105,7 @@ lacks() { [ -s "$1" ] || { echo "$1 is missing or empty"; return 1; }; ! grep -E
 is_quiet() { [ ! -s "$1" ] || { head -5 "$1"; return 1; }; }
 
 ok() { echo "ok $*"; }
-not_ok() { echo "not ok $*"; }
+not_ok() { printf '\nnot ok %s\n' "$*"; }   # on a line of its own, which is counted, whatever came before
 # expect NAME COMMAND...: ok if the command succeeds.
 expect() {
     local name=$1

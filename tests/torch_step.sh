@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A step of the reference job is the one that PyTorch computes.
+# A step of the reference job is the one that PyTorch computes.  SHORT=1: of four jobs like it.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=tests/lib.sh
@@ -22,17 +22,23 @@ step() {
 step "the reference job"
 step "centres that settle, images displaced" --set attention.settle=2 --set data.shift=3
 HELD=(--set model.spectral=true --set model.norm.d=none --set loss.weights.lecam=0.3)
+step "spectral norm and LeCam in CycleGAN, images displaced" "${HELD[@]}" --set data.shift=3 --set model.kind=cyclegan \
+    --set loss.weights.identity=5
+small_classifier 1 "$T/classifier"
+expect "a classifier trains" status_is 0 $?
+# distances_by NET.h5
+distances_by() { step "distances by $1" --set loss.distance=classifier --set loss.classifier="$T/$1" -- --loss-net "$T/$1"; }
+distances_by classifier/latest.h5
+[ -z "${SHORT-}" ] || exit 0
+
 step "spectral norm and LeCam" "${HELD[@]}"
-step "them in CycleGAN, images displaced" "${HELD[@]}" --set data.shift=3 --set model.kind=cyclegan --set loss.weights.identity=5
 # LeCam's averages begin at 0; some steps on they are four different numbers.
 ranks 2 "$DAGAN" configs/reference.yaml "${FEW[@]}" --set model.width=8 --set train.batch=2 --set train.steps=20 "${HELD[@]}" \
     --set samples.every=0 --set run.dir="$T/held" >"$T/out" 2>"$T/err"
 expect "20 steps with both" status_is 0 $?
 step "averages of 20 steps" "${HELD[@]}" --set train.steps=21 --resume "$T/held/latest.h5"
-small_classifier 1 "$T/classifier"
-expect "a classifier trains" status_is 0 $?
-for net in classifier/latest vgg keras_model; do
-    [ $net = classifier/latest ] || "$PYTHON" tests/make_vgg.py "$T/$net.h5"
-    step "distances by $net.h5" --set loss.distance=classifier --set loss.classifier="$T/$net.h5" -- --loss-net "$T/$net.h5"
+for net in vgg keras_model; do
+    "$PYTHON" tests/make_vgg.py "$T/$net.h5"
+    distances_by $net.h5
 done
 "$PYTHON" tests/golden/test_check_dump.py || not_ok "check_dump.py finds every mistake"
