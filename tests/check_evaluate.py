@@ -6,6 +6,7 @@ check_evaluate.py DATA.h5 FIGURES.json ARRAYS.h5 SOURCE TARGET
 The program computes features' products in float32, so kernels and distances agree to some 1e-6 of their size; figures
 that are counts agree exactly.
 """
+import functools
 import json
 import math
 import sys
@@ -191,13 +192,14 @@ def patches(images, level):
     return ((out - out.mean((0, 1, 2))) / out.std((0, 1, 2))).reshape(len(out), -1)
 
 
+@functools.cache
+def directions(level):
+    x = np.array([normals(words(level + 1, d, 1, 2 * 147)) for d in range(512)])
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
 def sliced(a, b, level):
-    distance = []
-    for d in range(512):
-        unit = normals(words(level + 1, d, 1, 2 * 147)).astype(float)
-        unit /= np.linalg.norm(unit)
-        distance.append(np.abs(np.sort(a @ unit) - np.sort(b @ unit)).mean())
-    return 1000 * np.mean(distance)
+    return 1000 * np.mean([np.abs(np.sort(a @ u) - np.sort(b @ u)).mean() for u in directions(level)])
 
 
 # ---- all of it ------------------------------------------------------------------------------------------

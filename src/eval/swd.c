@@ -105,10 +105,41 @@ void eval_normalise_patches(float *patches, size_t n)
     }
 }
 
-static int ascending(const void *a, const void *b)
+enum { DIGIT = 11, DIGITS = 3, VALUES = 1 << DIGIT }; // 3 digits of 11 bits hold a float
+
+// A float as a number without sign, in the same order, and back.
+static uint32_t key_of(float x)
 {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 31 ? ~bits : bits | 1u << 31;
+}
+
+static float of_key(uint32_t key)
+{
+    uint32_t bits = key >> 31 ? key & ~(1u << 31) : ~key;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// Digit by digit, the lowest first: sorting is most of this figure's work, and qsort takes ten times as long.
+static void sort(float *x, size_t n)
+{
+    uint32_t *from = alloc(n, sizeof *from), *to = alloc(n, sizeof *to);
+    for (size_t i = 0; i < n; i++) from[i] = key_of(x[i]);
+    for (int shift = 0; shift < DIGITS * DIGIT; shift += DIGIT) {
+        size_t begin[VALUES + 1] = { 0 };
+        for (size_t i = 0; i < n; i++) begin[(from[i] >> shift) % VALUES + 1]++;
+        for (size_t v = 0; v < VALUES; v++) begin[v + 1] += begin[v];
+        for (size_t i = 0; i < n; i++) to[begin[(from[i] >> shift) % VALUES]++] = from[i];
+        uint32_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    for (size_t i = 0; i < n; i++) x[i] = of_key(from[i]);
+    free(to);
+    free(from);
 }
 
 static void draw_direction(float unit[SWD_NUMBERS], int level, int direction)
@@ -126,7 +157,7 @@ static void draw_direction(float unit[SWD_NUMBERS], int level, int direction)
 static void sort_column(float *out, const float *x, size_t n, int count, int k)
 {
     for (size_t i = 0; i < n; i++) out[i] = x[i * (size_t)count + (size_t)k];
-    qsort(out, n, sizeof *out, ascending);
+    sort(out, n);
 }
 
 void eval_sliced(double *out, const float *a, const float *b, size_t n, int level, int first, int count)
