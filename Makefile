@@ -222,7 +222,7 @@ asan:
 	@$(CC) -O1 -Werror -c -o build/asan/no_dlclose.o tests/no_dlclose.c
 	@$(MAKE) $(BUILD) B=build/asan PROG=build/asan/dagan_mpi CFLAGS='-O1 -fexpensive-optimizations -g $(SANITIZE)' \
 	    LDFLAGS='-rdynamic build/asan/no_dlclose.o' all tests
-	@SHORT=$(SHORT) DAGAN_BUILD=build/asan ASAN_OPTIONS=fast_unwind_on_malloc=0:detect_leaks=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	@SHORT=$(SHORT) DAGAN_BUILD=build/asan ASAN_OPTIONS=detect_leaks=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp:print_suppressions=0 TEST_TIMEOUT=400 \
 	    CHECK_TIMEOUT=1800 tests/run $(TESTS)
 

@@ -59,7 +59,8 @@ expect "what this one judged is not" test "$moment" = "$first_moment"
 judged_by 2
 expect "what another one judged is" test -n "$name" -a "$name" != "$first"
 ablation configs/ablation/faces.txt --seeds 1 --only dagan "${small[@]}"
-expect "and so is it where none is given" test -z "$(grep '"classifier"' "$evaluation")"
+expect "a comparison without a classifier ends well" status_is 0 $?
+expect "what none judges is evaluated anew, too" lacks "$evaluation" '"classifier"'
 
 # What a variant sets is what it is.
 printf '%s\n' 'own configs/smoke.yaml train.steps=3' 'other configs/smoke.yaml' >"$T/steps.txt"
@@ -96,8 +97,12 @@ refuses "dagan/seed-1: was made with no loss.weights.sym, wanted loss.weights.sy
 sed 's/^dagan  *configs.*/& train.rate_g=1e-3/' configs/ablation/faces.txt >"$T/edited.txt"
 refuses "dagan/seed-1: was made with no train.rate_g, wanted train.rate_g=1e-3: " "$T/edited.txt" "${other[@]}"
 rm "$T"/runs/dagan/seed-*.options
+when | grep ckpt- >"$T/before"
 ablation "$T/edited.txt" "${other[@]}"
 expect "what nothing is known of counts as the same" status_is 0 $?
+when | grep ckpt- >"$T/after"
+expect "there are runs" test -s "$T/before"
+expect "and none is trained again" cmp "$T/before" "$T/after"
 
 # A first seed that fails leaves a table and pictures of the others.
 rm "$evaluation" "$T/runs/pictures.png"

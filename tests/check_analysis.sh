@@ -44,8 +44,9 @@ works report "$T/run" --program "$DAGAN"
 "$PYTHON" tests/check_analysis.py report "$T/run/report.html" "$T/run" "$T/adventurer.h5" "$T/lorelei.h5" "$DAGAN" ||
     not_ok "the report can be read to its end"
 works report "$T/run" --output "$T/again.html" --program "$T/none" --translated "$T/lorelei.h5" "$T/adventurer.h5"
-expect "with --translated it needs no program and shows the same regions" cmp \
-    <(grep -o '<section id="regions">.*<section id="heat">' "$T/run/report.html") \
+grep -o '<section id="regions">.*<section id="heat">' "$T/run/report.html" >"$T/part"
+expect "the report shows regions" test -s "$T/part"
+expect "with --translated it needs no program and shows the same regions" cmp "$T/part" \
     <(grep -o '<section id="regions">.*<section id="heat">' "$T/again.html")
 works report "$T/run" --output "$T/none.html" --program "$T/none"
 expect "without the program it says so" says "$T/none.html" "$T/none: No such file"
@@ -82,8 +83,9 @@ expect "it shows the metrics of the checkpoint" says "$T/damaged/report.html" "P
 # Domains in files of their own, in any order.
 for group in adventurer lorelei; do "$PYTHON" tests/check_analysis.py alone $group data/faces.h5 "$T/only-$group.h5"; done
 works report "$T/run" --output "$T/two.html" --program "$DAGAN" --data "$T"/only-{lorelei,adventurer}.h5
-expect "a report over two data sets is that over one" cmp \
-    <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/run/report.html") \
+grep -o '<section id="regions">.*<section id="evaluation">' "$T/run/report.html" >"$T/part"
+expect "regions, heat and drift are on one line" test -s "$T/part"
+expect "a report over two data sets is that over one" cmp "$T/part" \
     <(grep -o '<section id="regions">.*<section id="evaluation">' "$T/two.html")
 expect "it names data sets of other names" says "$T/two.html" "source: the run learned from data/faces.h5; shown are images of .*/only-adventurer"
 expect "and none where they are the run's" test "$(grep -c "the run learned from" "$T/run/report.html")" -eq 0
@@ -157,7 +159,7 @@ refuses "only-lorelei.h5: has no group adventurer" attention "$T/run/latest.h5" 
 refuses "nowhere.h5: no such file" attention "$T/run/latest.h5" --data "$T/nowhere.h5"
 refuses "metrics.csv/x: Not a directory" attention "$T/run/latest.h5" --output "$T/run/metrics.csv/x"
 refuses "dagan without regions" attention "$T/dagan/latest.h5"
-refuses "row 0 was never visited|found '2000', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows 2000
+refuses "(row 0 was never visited|found '2000', wanted numbers from 0 to 1999)" attention "$T/run/latest.h5" --rows 2000
 refuses "found '²', wanted numbers from 0 to 1999" attention "$T/run/latest.h5" --rows ²
 refuses "images: found -1, wanted 0 or more" report "$T/run" --images -1
 refuses "run: cannot be read as HDF5" region_error "$T/run" data/faces.h5 adventurer

@@ -12,7 +12,7 @@ all_same() {   # every checkpoint of the undisturbed run, in another folder
     local i
     for i in 1 2 3 4; do same "$T/whole/ckpt-0000000$i.h5" "$1/ckpt-0000000$i.h5" || return 1; done
 }
-no_leftover() { ! compgen -G "$1/*.tmp" >/dev/null; }
+no_leftover() { [ -d "$1" ] && ! compgen -G "$1/*.tmp" >/dev/null; }
 
 train 2 "$T/whole"
 # ---- beside training -------------------------------------------------------------------------------
@@ -43,6 +43,7 @@ expect "latest.h5 is this run's" test "$(readlink "$T/digits/latest.h5")" = ckpt
 train 2 "$T/back" --resume "$T/whole/ckpt-00000002.h5" --set train.steps=3
 cp "$T/whole/$END" "$T/back"
 train 1 "$T/back" --resume "$T/back/ckpt-00000002.h5" --set train.steps=3 --set checkpoint.keep=1
+expect "a run goes back to step 2 and keeps one checkpoint" status_is 0 $?
 expect "a checkpoint just written is not dropped for an older history's" test -e "$T/back/latest.h5"
 
 # ---- a full disk -----------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ full_disk() {
     expect "a full disk on which nothing can be reserved: said each time" says "$T/nfs.err" \
         "training goes on without a checkpoint: .*ckpt-00000003.h5.tmp: .*No space left on device"
     rm -r "$T/small.after"
-    expect "on_error continue: said each time" says "$T/small.err" "training goes on without a checkpoint: .*ckpt-00000003"
+    expect "on_error continue: said" says "$T/small.err" "training goes on without a checkpoint: .*ckpt-00000003"
 }
 if unshare --map-root-user --mount mount -t tmpfs none "$T/small" 2>/dev/null; then
     full_disk

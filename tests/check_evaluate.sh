@@ -82,12 +82,14 @@ with h5py.File(sys.argv[1], "r+") as f:
 PY
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" --data "$T/others.h5" >"$T/out" 2>"$T/err"
 expect "classes in another order: status 1" status_is 1 $?
-expect "one line names the label" says "$T/err" "^dagan_mpi: .*run/latest.h5: label eyes had other classes, or in another order, than in "
+expect "one line names the label" one_line "$T/err" "^dagan_mpi: .*run/latest.h5: label eyes had other classes, or in another order, than in "
 train 2 "$T/run" --set train.steps=5 --set data.source.file="$T/others.h5" --set data.target.file="$T/others.h5"
-expect "and no run goes on with them" says "$T/run.err" "label eyes had other classes"
+expect "and no run goes on with them: status 1" status_is 1 $?
+expect "it says why" says "$T/run.err" "label eyes had other classes"
+expect "and what to do" says "$T/run.err" "none of its [0-9]+ checkpoints can be used"
 ranks 1 "$DAGAN" evaluate "$T/run/latest.h5" --data "$T/none.h5" >"$T/out" 2>"$T/err"
 expect "--data that is not there: status 1" status_is 1 $?
-expect "one line names it" says "$T/err" "^dagan_mpi: .*none.h5"
+expect "one line names it" one_line "$T/err" "^dagan_mpi: .*none.h5"
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" >"$T/out" 2>"$T/err"
 expect "without a classifier evaluate says what needs none" says "$T/out" "sliced Wasserstein, mean"
 expect "and no KID" lacks "$T/out" KID
@@ -96,10 +98,10 @@ expect "translate with a classifier is a mistake" status_is 1 $?
 expect "it says that a classifier translates nothing" says "$T/err" "classifier1/latest.h5: a classifier translates nothing"
 ranks 2 "$DAGAN" evaluate "$T/classifier1/latest.h5" >"$T/out" 2>"$T/err"
 expect "a classifier cannot be evaluated: status 1" status_is 1 $?
-expect "one line says so" says "$T/err" "^dagan_mpi: .*a classifier translates nothing"
+expect "one line says so" one_line "$T/err" "^dagan_mpi: .*a classifier translates nothing"
 ranks 2 "$DAGAN" evaluate "$T/run/latest.h5" --classifier "$T/run/latest.h5" >"$T/out" 2>"$T/err"
 expect "a run is no classifier: status 1" status_is 1 $?
-expect "one line says which it is" says "$T/err" "model.kind is 'dagan', wanted a checkpoint of a classifier"
+expect "one line says which it is" one_line "$T/err" "model.kind is 'dagan', wanted a checkpoint of a classifier"
 
 cp "$T/faces.h5" "$T/faces.keep"
 for order in "row * 2 // n" "row % 2"; do

@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
 
 same_help() {
-    diff <(sed -n '/^```text$/,/^```$/p' README.md | sed '1d;$d') <("$DAGAN" --help config)
+    "$DAGAN" --help config | grep '^train\.steps' >/dev/null &&
+        diff <(sed -n '/^```text$/,/^```$/p' README.md | sed '1d;$d') <("$DAGAN" --help config)
 }
 expect readme_lists_every_key_as_the_program_does same_help
 

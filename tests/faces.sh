@@ -22,4 +22,5 @@ ranks 1 "$DAGAN" "${SMALL[@]}" --set train.steps=1 --set data.source.file="$T/st
     --set data.target.file="$T/styles.h5" --set data.target.group=adventurer --set run.dir="$T/style" >"$T/out" 2>&1
 expect "a step is trained between the two" status_is 0 $?
 draw OUTPUT="$T/none.h5" STYLES=avataaars,cubist
+expect "a style that there is not is refused: status" test $? -ne 0
 expect "a style that there is not is refused" says "$T/out" "^make_faces: --styles is 'avataaars,cubist', wanted are two of"

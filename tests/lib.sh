@@ -102,7 +102,9 @@ status_is() { [ "$1" -eq "$2" ] || { echo "status $2, wanted $1"; return 1; }; }
 says() { grep -qE -- "$2" "$1" || { echo "$1 has no line with: $2"; tail -5 "$1"; return 1; }; }
 # lacks FILE PATTERN: a file with something in it, no line of which matches.
 lacks() { [ -s "$1" ] || { echo "$1 is missing or empty"; return 1; }; ! grep -E -- "$2" "$1"; }
-is_quiet() { [ ! -s "$1" ] || { head -5 "$1"; return 1; }; }
+is_quiet() { [ -e "$1" ] || { echo "$1 is missing"; return 1; }; [ ! -s "$1" ] || { head -5 "$1"; return 1; }; }
+# one_line FILE PATTERN: a file of one line, which matches.
+one_line() { [ "$(wc -l <"$1")" -eq 1 ] || { echo "$1 has not one line:"; head -5 "$1"; return 1; }; says "$@"; }
 
 ok() { echo "ok $*"; }
 not_ok() { printf '\nnot ok %s\n' "$*"; }   # on a line of its own, which is counted, whatever came before

@@ -47,10 +47,13 @@ int posix_memalign(void **p, size_t alignment, size_t size)
 }
 #endif
 
+static long n_steps;
+
 static void at_step(void *arg, trainer_t *tr)
 {
     (void)arg;
     counts = tr->step >= 3 && tr->step < 7;
+    n_steps += counts;
 }
 
 TEST(a_step_allocates_nothing)
@@ -77,5 +80,6 @@ TEST(a_step_allocates_nothing)
 #endif
     n_calls = 0;
     expect_status(job_run(&conf, &(observer_t){ .step = at_step }), EXIT_DONE);
+    assert_int_equal(n_steps, 4);
     assert_int_equal(n_calls, 0);
 }

@@ -100,6 +100,7 @@ static double difference(const float *a, const float *b, size_t n)
 {
     double worst = 0, largest = 0;
     for (size_t i = 0; i < n; i++) {
+        if (isnan(a[i])) return NAN; // fmax would pass it over
         worst = fmax(worst, fabs((double)a[i] - b[i]));
         largest = fmax(largest, fabs((double)b[i]));
     }

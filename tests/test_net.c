@@ -58,6 +58,7 @@ TEST(instances_encoded_in_parts_are_those_encoded_at_once)
     EXPECT(memcmp(parts.instances->x, whole.instances->x, n * sizeof(float)) == 0);
     // Gradients of weights are added up in another order: rounding, 1e-6 of the largest.
     for (size_t i = 0; i < parts.params.n; i++) {
+        EXPECT(isfinite(parts.params.g[i])); // fmax would pass NaN over
         off = fmax(off, fabs((double)parts.params.g[i] - whole.params.g[i]));
         largest = fmax(largest, fabs((double)whole.params.g[i]));
     }

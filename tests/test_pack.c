@@ -154,7 +154,7 @@ TEST(unreadable_pictures_are_named_and_skipped)
     make_pictures();
     listen();
     int bad = pack_it(at("flat"), at("flat.h5"), NULL, false);
-    expect_line(heard(), "dagan_mpi: skipped: ");
+    expect_line(heard(), "flat/q.jpg: damaged JPEG: ");
     assert_int_equal(bad, 0);
     dataset_t d;
     open_packed(&d, at("flat.h5"), "flat", "train", 0);

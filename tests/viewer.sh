@@ -28,7 +28,7 @@ import h5py, sys
 h5py.File(sys.argv[1], 'w').create_dataset('large/images', (400, 512, 512, 3), 'u1', chunks=(1, 512, 512, 3), fillvalue=90)" \
     "$T/large.h5"
 node analysis/viewer/test.mjs build/viewer.html data/faces.h5 "$T"/run/ckpt-*.h5 "$T"/test-*.h5 "$T"/whole*.h5 \
-    "$T"/{run,second}/latest.h5
+    "$T"/{run,second}/latest.h5 || not_ok "the viewer's test comes to its end"
 MPLCONFIGDIR=$T "$PYTHON" analysis/report.py "$T/run" >"$T/out" 2>&1
 expect "a report is written" status_is 0 $?
-node analysis/viewer/report.test.mjs "$T/run/report.html"
+node analysis/viewer/report.test.mjs "$T/run/report.html" || not_ok "the report's test comes to its end"

@@ -143,6 +143,8 @@ def main():
                 bad.append(f"{place}: {outcome}")
         if reader.outcome(path) != "same" or reader.close() != 0:
             bad.append("the reader or the mended file is not as before")
+        if not found["cut", "refused"] or not found["flip", "refused"]:
+            bad.append("nothing was refused")
     for line in bad[:20]:
         print(f"  {line}")
     counts = ", ".join(f"{n} {k} {o}" for (k, o), n in sorted(found.items()))

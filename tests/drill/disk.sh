@@ -21,7 +21,7 @@ fails() {
 }
 is_one_line() { [ "$(wc -l <"$T/disk.err")" -eq 1 ] || { echo "wanted one line, found:"; head -5 "$T/disk.err"; return 1; }; }
 whole() { "$PYTHON" tests/drill/verify.py "$1"/ckpt-*.h5 "$1/latest.h5"; }
-is_tidy() { [ -z "$(find "$1" -name '*.tmp')" ] || { ls "$1"; return 1; }; }
+is_tidy() { [ -d "$1" ] && [ -z "$(find "$1" -name '*.tmp')" ] || { ls "$1"; return 1; }; }
 newest_is() { [ "$(readlink "$1/latest.h5")" = "ckpt-$2.h5" ] || { ls -l "$1"; return 1; }; }
 goes_on() { attempt "$1" && says "$T/disk.out" '^continuing after step' && is_quiet "$T/disk.err" && ended_as_undisturbed "$1"; }
 

@@ -35,6 +35,8 @@ def case(drill, run_dir, i):
     with open(f"{run_dir}.out", errors="replace") as f:
         said = f.read()
     passed = re.findall(r"^dagan_mpi: passed over (.*?\.h5): ", said, re.M)
+    if not set(passed) <= set(damaged):
+        drill.fail(f"passed over what is whole: {sorted(set(passed) - set(damaged))}", run_dir)
     if job.returncode == 1:
         last = said.rstrip("\n").rsplit("\n", 1)[-1]
         if passed != files or not last.endswith("none of its 3 checkpoints can be used; --fresh starts anew"):

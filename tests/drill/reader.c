@@ -48,7 +48,7 @@ static int resume(const char *path)
 {
     trainer_t *tr = &trainer;
     bool found;
-    if (checkpoint_resume(tr, NULL, path, &found)) return EXIT_USER;
+    if (checkpoint_resume(tr, NULL, path, &found) || !found) return EXIT_USER;
     size_t pool = (size_t)tr->pool.samples * (size_t)tr->pool.depth * tr->pool.image * sizeof *tr->pool.s;
     put_params(&tr->model.f, true);
     put_params(&tr->model.d, false);

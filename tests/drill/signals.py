@@ -10,6 +10,7 @@ the checkpoint of the run that nobody disturbed.
 """
 import re
 import signal
+import sys
 
 from job import HANG, Drill, arguments, children, newest, send, wait_until, writing
 
@@ -32,6 +33,7 @@ def ask(drill, job, run_dir, before):
         said = f.read()
     stopped = re.findall(r"^stopped after step (\d+) on request", said, re.M)
     if job.returncode == 75:
+        drill.count("stopped")
         if len(stopped) != 1 or int(stopped[0]) != newest(run_dir):
             drill.fail(f"status 75 after {number.name}, latest.h5 is of step {newest(run_dir)}", run_dir)
     elif job.returncode == 0 or (not ranks and re.search(r"^done: ", said, re.M)):  # mpirun alone may end by the signal
@@ -42,4 +44,7 @@ def ask(drill, job, run_dir, before):
         drill.count("before it began")
 
 
-Drill(arguments(__doc__)).run_all("stopped", ask)
+drill = Drill(arguments(__doc__))
+drill.run_all("stopped", ask)
+if not drill.counts.get("stopped"):
+    sys.exit("not ok no signal stopped a run")

@@ -160,6 +160,10 @@ def main():
                for n, _ in model.named_buffers() if n in after}
 
     table = Table(a.partial)
+    absent = [n for n, _ in model.named_buffers() if n not in after]
+    if absent and not a.partial:
+        table.misses += len(absent)
+        print(f"{'after, follows':18}{len(absent):6}     absent           {absent[0]}   MISS")
     for n in terms:
         table.line(f"loss {n}", a.tol_loss, {n: terms[n]}, loss,
                    lambda n: abs(loss[n] - terms[n]) / max(abs(terms[n]), 0.1))
