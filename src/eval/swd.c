@@ -123,7 +123,8 @@ static float of_key(uint32_t key)
     return x;
 }
 
-// Digit by digit, the lowest first: sorting is most of this figure's work, and qsort takes ten times as long.
+// Digit by digit, the lowest first: sorting is most of this figure's work, and qsort takes eight times as
+// long.
 static void sort(float *x, size_t n)
 {
     uint32_t *from = alloc(n, sizeof *from), *to = alloc(n, sizeof *to);

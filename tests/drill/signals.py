@@ -46,5 +46,5 @@ def ask(drill, job, run_dir, before):
 
 drill = Drill(arguments(__doc__))
 drill.run_all("stopped", ask)
-if not drill.counts.get("stopped"):
+if drill.w.cases >= 20 and not drill.counts.get("stopped"):  # of a few, all may come before the start or at the end
     sys.exit("not ok no signal stopped a run")
