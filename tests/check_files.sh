@@ -109,6 +109,7 @@ for command in train check graph translate evaluate pack; do
     "$DAGAN" $command --help >"$T/help"
     expect "$command --help" says "$T/help" "^  dagan_mpi .*$command"
     expect "and of no other" test "$(grep -c '^  dagan_mpi' "$T/help")" -eq 1
+    expect "--help $command says the same" cmp "$T/help" <("$DAGAN" --help $command)
 done
 "$DAGAN" --help config >"$T/keys"
 missing=$(sed -nE 's/^    \{ "([a-z_0-9.]+)", .*/\1/p' src/base/keys.c | while read -r key; do

@@ -75,6 +75,7 @@ ranks 2 "$DAGAN" graph "$T/job.yaml" "${labels[@]}" >"$T/out" 2>"$T/err"
 expect "many labels of long names are none" status_is 0 $?
 
 # ---- command line ----------------------------------------------------------------------------------
+wrong "--help: found levers, wanted config or a command" --help levers
 wrong "what to do is missing"
 wrong "/none.yaml: cannot be opened: No such file" "$T/none.yaml"
 wrong "$T: cannot be read: Is a directory" "$T"

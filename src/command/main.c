@@ -21,7 +21,7 @@ static void help(void)
     printf("dagan_mpi %s: trains DA-GAN, unpaired image translation with attention, on MPI ranks\n\n",
            DAGAN_VERSION);
     for (int i = 0; i < N_COMMANDS; i++) help_of(commands[i]);
-    printf("  dagan_mpi --help [config] | --version\n      `--help config` lists every key of the "
+    printf("  dagan_mpi --help [config | COMMAND] | --version\n      `--help config` lists every key of the "
            "configuration\n\n"
            "Run it under mpirun or srun, a rank for each core:  mpirun -np 4 dagan_mpi configs/faces.yaml\n"
            "Exit status: 0 done, 1 mistake in what was asked for, 2 the run failed, 75 stopped after a "
@@ -40,16 +40,25 @@ static bool is(const char *word, const char *a, const char *b)
     return strcmp(word, a) == 0 || strcmp(word, b) == 0;
 }
 
+static int help_on(const comm_t *c, const char *topic)
+{
+    const command_t *command = topic ? find(topic) : NULL;
+    bool is_config = topic && strcmp(topic, "config") == 0;
+    if (topic && !command && !is_config) {
+        comm_agree(c, fail("--help: found %s, wanted config or a command", topic), error_text());
+        return EXIT_USER;
+    }
+    if (c->rank == 0) command ? help_of(command) : is_config ? config_help() : help();
+    return EXIT_DONE;
+}
+
 static int run(const comm_t *c, int argc, char **argv)
 {
     if (argc < 2) {
         comm_agree(c, true, "what to do is missing: dagan_mpi CONFIG.yaml, or dagan_mpi --help");
         return EXIT_USER;
     }
-    if (is(argv[1], "--help", "-h")) {
-        if (c->rank == 0) argc > 2 && strcmp(argv[2], "config") == 0 ? config_help() : help();
-        return EXIT_DONE;
-    }
+    if (is(argv[1], "--help", "-h")) return help_on(c, argc > 2 ? argv[2] : NULL);
     if (is(argv[1], "--version", "-V")) {
         if (c->rank == 0) printf("dagan_mpi %s\n", DAGAN_VERSION);
         return EXIT_DONE;
