@@ -150,17 +150,45 @@ expect "pack --strict does not" status_is 1 $?
 expect "and says so" says "$T/err" "^dagan_mpi: pack: 1 of 2 pictures cannot be read \(strict\)$"
 expect "and writes nothing" test ! -e "$T/strict.h5"
 mkdir "$T/small"
+# on_full_disk NP COMMAND...: writes to $T/small, which has no room for it.
+on_full_disk() {
+    local what="$2 on $1 ranks and a full disk"
+    timeout 60 unshare --map-root-user --mount bash -c 'mount -t tmpfs -o size=16k none "$0" && { "$@"; status=$?; }
+        ls "$0" >"$0.left" && exit $status' "$T/small" mpirun --quiet --oversubscribe -np "$1" "$DAGAN" "${@:2}" >"$T/out" 2>"$T/err"
+    expect "$what: status 2" status_is 2 $?
+    expect "$what: said in a line" test "$(grep -c "^dagan_mpi: $T/small/full.h5.tmp: cannot be .*No space left on device$" "$T/err")/$(wc -l <"$T/err")" = 1/1
+    expect "$what: nothing is left" is_quiet "$T/small.left"
+}
 if unshare --map-root-user --mount mount -t tmpfs none "$T/small" 2>/dev/null; then
-    unshare --map-root-user --mount bash -c 'mount -t tmpfs -o size=16k none "$0" && { "$@"; status=$?; }
-        ls "$0" >"$0.left" && exit $status' "$T/small" mpirun --quiet -np 2 "$DAGAN" pack "$T/pictures/source" --group source \
-        --size 128 --output "$T/small/full.h5" >"$T/out" 2>"$T/pack.err"
-    expect "pack on a full disk: status 2" status_is 2 $?
-    expect "pack on a full disk: HDF5 keeps quiet" lacks "$T/pack.err" HDF5
-    expect "pack on a full disk: said" says "$T/pack.err" "^pack_write.c:[0-9]+: H5"
-    expect "pack on a full disk leaves nothing" is_quiet "$T/small.left"
+    on_full_disk 3 pack "$T/pictures/source" --group source --size 128 --output "$T/small/full.h5"
+    on_full_disk 2 translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/small/full.h5"
+    on_full_disk 3 translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/small/full.h5"
+    on_full_disk 2 evaluate "$T/run/latest.h5" --arrays "$T/small/full.h5"
 else
-    echo "skipped: pack on a full disk (no user namespaces here)"
+    echo "skipped: full disks (no user namespaces here)"
 fi
+
+# ---- what stands where a result is to go -----------------------------------------------------------
+refuses() {   # what file command...: the file is left as it was
+    local what=$1 file=$2 before
+    shift 2
+    before=$(cksum <"$file")
+    "$DAGAN" "$@" >"$T/out" 2>"$T/err"
+    expect "$what: status 1" status_is 1 $?
+    expect "$what: said" says "$T/err" "^dagan_mpi: $file: exists and is another kind of file"
+    expect "$what: nothing is lost" test "$(cksum <"$file")" = "$before"
+}
+cp "$T/run/latest.h5" "$T/checkpoint.h5"
+refuses "a translation in the place of a data set" "$T/source.h5" \
+    translate "$T/run/latest.h5" --input "$T/faces.h5" --output "$T/source.h5"
+refuses "figures in the place of a checkpoint" "$T/checkpoint.h5" evaluate "$T/run/latest.h5" --output "$T/checkpoint.h5"
+refuses "arrays in the place of a checkpoint" "$T/checkpoint.h5" evaluate "$T/run/latest.h5" --arrays "$T/checkpoint.h5"
+for again in 1 2; do
+    "$DAGAN" translate "$T/run/latest.h5" --input "$T/mixed" --output "$T/mixed.h5" >"$T/out" 2>"$T/err"
+    expect "translate, time $again, skips a picture that it cannot read" status_is 0 $?
+done
+expect "and says so" says "$T/err" "^dagan_mpi: skipped: $T/mixed/text.png: "
+expect "and counts" says "$T/out" "^1 images translated into .*, 1 skipped$"
 cat >"$T/packed.yaml" <<YAML
 run: {dir: $T/packed}
 data: {source: {file: $T/source.h5, group: source}, target: {file: $T/target.h5, group: target}}

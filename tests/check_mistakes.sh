@@ -113,8 +113,8 @@ set_to "--set attention.window: found 10" attention.window=10
 set_to "--set labels.mark: found 4, wanted all or a region from 0 to 3" labels.mark=4
 set_to "--set labels.mark: found 1, wanted all (attention.regions is 0)" attention.regions=0 labels.mark=1
 set_to "model.norm.groups: found 3, wanted a divisor" model.norm.dae=group model.norm.groups=3
-set_to "job.yaml: model.encoder: found vgg, wanted one of resnet" model.encoder=vgg
-set_to "job.yaml: model.kind: found cycle, wanted one of dagan classifier cyclegan" model.kind=cycle
+set_to "--set: model.encoder: found vgg, wanted one of resnet" model.encoder=vgg
+set_to "--set: model.kind: found cycle, wanted one of dagan classifier cyclegan" model.kind=cycle
 set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0
 set_to "loss.weights.label: found 0 for steps on labels alone" loss.weights.label=0 loss.weights.overlap=1
 set_to "loss.weights.label: found 0 for steps on labels alone" model.kind=classifier loss.weights.label=0 labels.mark=all
@@ -126,7 +126,7 @@ set_to "loss.distance: found discriminator with loss.weights.sym 1 and loss.weig
     loss.weights.gan_t=0
 set_to "model.norm.d: found instance with model.spectral true" model.spectral=true
 set_to "loss.classifier: found none, wanted the network" loss.distance=classifier
-set_to "good.h5: / has no text attribute format" loss.distance=classifier loss.classifier="$T/good.h5"
+set_to "good.h5: is no checkpoint of dagan_mpi" loss.distance=classifier loss.classifier="$T/good.h5"
 set_to "absent.h5: " loss.distance=classifier loss.classifier="$T/absent.h5"
 set_to "vgg.h5: block1_conv2 has no readable kernel of 3 x 3 x 64 x 64" loss.distance=classifier loss.classifier="$T/vgg.h5"
 set_to "model.norm.dae: found instance in windows of 4x4" attention.mode=crop attention.window=4
@@ -184,10 +184,10 @@ set_to "/b/test/labels/mark: class 0 is 'yes', in $T/good.h5:/a/train it is 'no'
 # ---- checkpoints -----------------------------------------------------------------------------------
 wrong "none.h5: cannot be read: No such file" "$T/job.yaml" --resume "$T/none.h5" --set run.dir="$T/r1"
 wrong "text.h5: cannot be read as HDF5" "$T/job.yaml" --resume "$T/text.h5" --set run.dir="$T/r2"
-wrong "good.h5: / has no text attribute format" "$T/job.yaml" --resume "$T/good.h5" --set run.dir="$T/r3"
+wrong "good.h5: is no checkpoint of dagan_mpi" "$T/job.yaml" --resume "$T/good.h5" --set run.dir="$T/r3"
 wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" "$T/job.yaml" --resume "$T/killer.h5" --set run.dir="$T/r5"
 wrong "killer.h5: is damaged: HDF5 fails on it (signal 11)" translate "$T/killer.h5" --input "$T/good.h5" --output "$T/y.h5"
-wrong "good.h5: / has no text attribute format" translate "$T/good.h5" --input "$T/good.h5" --output "$T/y.h5"
+wrong "good.h5: is no checkpoint of dagan_mpi" translate "$T/good.h5" --input "$T/good.h5" --output "$T/y.h5"
 ranks 2 "$DAGAN" "$T/job.yaml" --set run.dir="$T/done" >"$T/out" 2>"$T/err"
 wrong "/ema/dae/enc/c0/weight is 8 x 3 x 3 x 3, wanted 4 x 3 x 3 x 3" "$T/job.yaml" --resume "$T/done/latest.h5" \
     --set run.dir="$T/r4" --set model.width=4 --set model.norm.groups=4

@@ -101,6 +101,15 @@ expect "a lost rank ends the job as mpirun tells it" status_is 137 $?
 expect "a lost rank ends the job within seconds" test "$SECONDS" -lt 15
 later "$T/lost" "a lost rank"
 
+# A setting that is forgotten must not thin a run out: with two checkpoints kept, the layers would be gone after two.
+train 2 "$T/deep" --set model.residuals=2
+train 2 "$T/deep" --set model.residuals=1 --set train.steps=12
+expect "a run is not continued with fewer layers" status_is 1 $?
+expect "the tensor that would be lost is named" says "$T/deep.err" \
+    "holds /weights/g/res/1, which the networks of this configuration lack"
+train 2 "$T/deep" --set model.residuals=2 --set train.steps=12
+expect "with all of them it goes on" says "$T/deep.out" "^continuing after step"
+
 # ---- damage ----------------------------------------------------------------------------------------
 # damaged NAME FILE PATTERN COMMAND...: COMMAND FILE damages that checkpoint of a finished run, which then continues from
 # the one before.

@@ -22,13 +22,6 @@ static float value_of(size_t i)
     return rng_normal(&r);
 }
 
-static array_file_t create(const char *name)
-{
-    array_file_t f;
-    if (array_create(&f, &comm, at(name))) fail_msg("%s", error_text());
-    return f;
-}
-
 static array_file_t open_as(const comm_t *c, const char *path)
 {
     array_file_t f;
@@ -36,14 +29,28 @@ static array_file_t open_as(const comm_t *c, const char *path)
     return f;
 }
 
-// Each rank its share of value_of().
-static void write_centres(const array_file_t *f, const char *name)
+static int no_attributes(const array_file_t *f, const void *arg)
 {
+    (void)f, (void)arg;
+    return 0;
+}
+
+static void finish(save_t *s, save_attributes_t *attributes)
+{
+    if (save_whole(s, attributes, NULL)) fail_msg("%s", error_text());
+    save_free(s);
+}
+
+// A file of one dataset, each rank its share of value_of().
+static void write_centres(const char *file, const char *name, save_attributes_t *attributes)
+{
+    save_t *s = save_new(&comm, at(file));
     array_t t = centres();
     share_t mine = array_share(&t, &comm);
     float *x = alloc(mine.count * ROW + 1, sizeof *x);
     for (size_t i = 0; i < mine.count * ROW; i++) x[i] = value_of(mine.first * ROW + i);
-    if (array_write(f, name, &t, mine, x)) fail_msg("%s", error_text());
+    save_rows(s, name, &t, mine, x);
+    finish(s, attributes);
     free(x);
 }
 
@@ -80,10 +87,8 @@ TEST(blocks_are_spread_whole_and_each_once)
 
 TEST(what_ranks_write_together_they_read_together_and_any_rank_alone)
 {
-    array_file_t f = create("whole.h5");
-    write_centres(&f, "/attention/source/centres");
-    assert_int_equal(array_close(&f), 0);
-    f = open_as(&comm, at("whole.h5"));
+    write_centres("whole.h5", "/attention/source/centres", no_attributes);
+    array_file_t f = open_as(&comm, at("whole.h5"));
     EXPECT(array_exists(&f, "/attention/source/centres"));
     EXPECT(!array_exists(&f, "/attention/target/centres"));
     assert_int_equal(read_centres(&f, "/attention/source/centres"), 0);
@@ -99,35 +104,49 @@ TEST(arrays_smaller_than_the_ranks_and_empty_ones_come_back)
 {
     static const int sizes[] = { 0, 1, 3 };
     static const char *const names[] = { "/a/none", "/a/one", "/a/three" };
-    array_file_t f = create("small.h5");
+    save_t *s = save_new(&comm, at("small.h5"));
+    array_file_t f;
     for (int pass = 0; pass < 2; pass++) {
         for (int k = 0; k < 3; k++) {
             int64_t x[3] = { 0 };
             array_t t = array_of(H5T_NATIVE_INT64, 1, &sizes[k]);
             share_t mine = array_share(&t, &comm);
             for (size_t i = 0; i < mine.count && pass == 0; i++) x[i] = (int64_t)(mine.first + i) - 7;
-            int bad =
-                pass == 0 ? array_write(&f, names[k], &t, mine, x) : array_read(&f, names[k], &t, mine, x);
-            if (bad) fail_msg("%s", error_text());
+            if (pass == 0)
+                save_rows(s, names[k], &t, mine, x);
+            else if (array_read(&f, names[k], &t, mine, x))
+                fail_msg("%s", error_text());
             for (size_t i = 0; i < mine.count; i++) assert_int_equal(x[i], (int64_t)(mine.first + i) - 7);
         }
-        assert_int_equal(array_close(&f), 0);
-        if (pass == 0) f = open_as(&comm, at("small.h5"));
+        if (pass) break;
+        finish(s, no_attributes);
+        f = open_as(&comm, at("small.h5"));
     }
+    assert_int_equal(array_close(&f), 0);
 }
 
-// Flips one bit of element i, wherever the file holds it.
-static void flip(const char *path, size_t i)
+// Flips a bit of the first place in the file that holds these bytes.
+static void flip_bytes(const char *path, const void *wanted, size_t size)
 {
     enum { MOST = 1 << 22 };
     uint8_t *bytes = alloc(MOST, 1);
-    float x[4] = { value_of(i), value_of(i + 1), value_of(i + 2), value_of(i + 3) };
     size_t n = read_bytes(path, bytes, MOST), at_byte = 0;
-    while (at_byte + sizeof x < n && memcmp(bytes + at_byte, x, sizeof x)) at_byte += sizeof *x;
-    EXPECT(n < MOST && at_byte + sizeof x < n);
+    while (at_byte + size < n && memcmp(bytes + at_byte, wanted, size)) at_byte += 4;
+    EXPECT(n < MOST && at_byte + size <= n);
     bytes[at_byte + 1] ^= 4;
     write_bytes(path, bytes, n);
     free(bytes);
+}
+
+static void flip(const char *path, size_t i)
+{
+    float x[4] = { value_of(i), value_of(i + 1), value_of(i + 2), value_of(i + 3) };
+    flip_bytes(path, x, sizeof x);
+}
+
+static void flip_number(const char *path, int64_t x)
+{
+    flip_bytes(path, &x, sizeof x);
 }
 
 TEST(a_flipped_bit_is_found_and_its_block_named_on_every_rank)
@@ -139,12 +158,10 @@ TEST(a_flipped_bit_is_found_and_its_block_named_on_every_rank)
               { 54 * 3 + 53, "/b/centres, block 3 has a wrong checksum" },
               { ROWS - 1, "/b/centres, block 9 has a wrong checksum" } };
     for (int k = 0; k < 3; k++) {
-        array_file_t f = create("flipped.h5");
-        write_centres(&f, "/b/centres");
-        assert_int_equal(array_close(&f), 0);
+        write_centres("flipped.h5", "/b/centres", no_attributes);
         if (comm.rank == 0) flip(at("flipped.h5"), e[k].row * ROW + 20);
         comm_barrier(&comm);
-        f = open_as(&comm, at("flipped.h5"));
+        array_file_t f = open_as(&comm, at("flipped.h5"));
         assert_int_equal(read_centres(&f, "/b/centres"), -1);
         if (!strstr(error_text(), e[k].text)) fail_msg("'%s', wanted '%s'", error_text(), e[k].text);
         EXPECT(strstr(error_text(), "flipped.h5: "));
@@ -157,8 +174,8 @@ TEST(another_shape_or_nothing_at_all_is_said)
     array_t other = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ ROWS, 3 });
     share_t mine = array_share(&other, &comm);
     float *x = alloc(mine.count * 3 + 1, sizeof *x);
-    array_file_t f = create("shape.h5");
-    write_centres(&f, "/c");
+    write_centres("shape.h5", "/c", no_attributes);
+    array_file_t f = open_as(&comm, at("shape.h5"));
     assert_int_equal(array_read(&f, "/c", &other, mine, x), -1);
     EXPECT(strstr(error_text(), "/c is 500 x 150 x 2, wanted 500 x 3"));
     assert_int_equal(array_read(&f, "/d/e", &other, mine, x), -1);
@@ -167,19 +184,23 @@ TEST(another_shape_or_nothing_at_all_is_said)
     free(x);
 }
 
+static const char classes[] = "wide open\0\0\xc3\xa9";
+
+static int put_some(const array_file_t *f, const void *arg)
+{
+    (void)arg;
+    return array_put_long(f, "/", "step", 1L << 40) | array_put_double(f, "/c", "half", 12.5) |
+           array_put_text(f, "/new/group", "config", "a: 1\nb: \xc3\xa9\n") |
+           array_put_texts(f, "/c", "classes", classes, 3);
+}
+
 TEST(attributes_come_back)
 {
     long step;
     double half;
     char *text;
-    array_file_t f = create("attributes.h5");
-    write_centres(&f, "/c");
-    EXPECT(!array_put_long(&f, "/", "step", 1L << 40) && !array_put_double(&f, "/c", "half", 12.5));
-    EXPECT(!array_put_text(&f, "/new/group", "config", "a: 1\nb: \xc3\xa9\n"));
-    static const char classes[] = "wide open\0\0\xc3\xa9";
-    EXPECT(!array_put_texts(&f, "/c", "classes", classes, 3));
-    assert_int_equal(array_close(&f), 0);
-    f = open_as(&comm, at("attributes.h5"));
+    write_centres("attributes.h5", "/c", put_some);
+    array_file_t f = open_as(&comm, at("attributes.h5"));
     EXPECT(!array_get_long(&f, "/", "step", &step) && step == 1L << 40);
     EXPECT(!array_get_double(&f, "/c", "half", &half) && half == 12.5);
     EXPECT(!array_get_text(&f, "/new/group", "config", &text));
@@ -265,4 +286,50 @@ TEST(a_file_that_is_not_hdf5_is_no_checkpoint)
     comm_barrier(&comm);
     assert_int_equal(array_open(&f, &comm, path), -1);
     EXPECT(strstr(error_text(), "cannot be read as HDF5"));
+}
+
+static int refuse(const array_file_t *f, const void *arg)
+{
+    (void)f, (void)arg;
+    return fail("no such attribute");
+}
+
+TEST(a_file_that_cannot_be_written_leaves_the_one_that_stood_there)
+{
+    write_centres("kept.h5", "/c", no_attributes);
+    save_t *s = save_new(&comm, at("kept.h5"));
+    assert_int_equal(save_whole(s, refuse, NULL), -1);
+    save_free(s);
+    comm_barrier(&comm);
+    EXPECT(access(at("kept.h5.tmp"), F_OK) != 0);
+    array_file_t f = open_as(&comm, at("kept.h5"));
+    assert_int_equal(read_centres(&f, "/c"), 0);
+    assert_int_equal(array_close(&f), 0);
+}
+
+// Another host that shares the file over the network sends whole pages, and with them what lay beside its
+// rows.
+TEST(rows_that_another_rank_overwrites_are_found_on_the_page_where_they_meet)
+{
+    enum { N = 3000 };
+    save_t *s = save_new(&comm, at("seams.h5"));
+    array_t t = array_of(H5T_NATIVE_INT64, 1, (int[]){ N });
+    int64_t *x = alloc(N, sizeof *x);
+    for (int i = 0; i < N; i++) x[i] = 1000 + i;
+    t.block_rows = 1;
+    share_t mine = share_of(N, comm.rank, comm.size);
+    save_rows(s, "/x", &t, mine, x + mine.first);
+    assert_int_equal(save_lay_out(s, no_attributes, NULL), 0);
+    save_write(s, false);
+    assert_int_equal(save_wait(s), 0);
+    comm_barrier(&comm);
+    assert_int_equal(save_read_seams(s), 0);
+    comm_barrier(&comm);
+    if (comm.rank == 0) flip_number(at("seams.h5"), 1000 + N - 1); // the last rank's
+    comm_barrier(&comm);
+    bool is_last = comm.rank == comm.size - 1;
+    assert_int_equal(save_read_seams(s), is_last ? -1 : 0);
+    if (is_last) EXPECT(strstr(error_text(), "/x read back: not what was written"));
+    save_free(s);
+    free(x);
 }

@@ -153,9 +153,9 @@ TEST(unreadable_pictures_are_named_and_skipped)
 {
     make_pictures();
     listen();
-    int bad = pack_it(at("flat"), at("flat.h5"), NULL, false);
+    int status = pack_it(at("flat"), at("flat.h5"), NULL, false);
     expect_line(heard(), "flat/q.jpg: damaged JPEG: ");
-    assert_int_equal(bad, 0);
+    assert_int_equal(status, EXIT_DONE);
     dataset_t d;
     open_packed(&d, at("flat.h5"), "flat", "train", 0);
     assert_int_equal(d.n, 1);
@@ -167,9 +167,9 @@ TEST(strict_makes_unreadable_pictures_fatal)
 {
     make_pictures();
     listen();
-    int bad = pack_it(at("flat"), at("strict.h5"), NULL, true);
+    int status = pack_it(at("flat"), at("strict.h5"), NULL, true);
     const char *text = heard();
-    assert_int_equal(bad, -1);
+    assert_int_equal(status, EXIT_USER);
     if (comm.rank == 0)
         EXPECT(strstr(text, "flat/q.jpg: damaged JPEG: ") && strstr(text, "1 of 2 pictures cannot be read"));
     EXPECT(access(at("strict.h5"), F_OK) != 0 && access(at("strict.h5.tmp"), F_OK) != 0);
@@ -199,9 +199,9 @@ static void expect_refused(const char *input, const char *output, const char *cs
     if (csv) make_text("bad.csv", csv);
     comm_barrier(&comm);
     listen();
-    int bad = pack_it(at(input), at(output), csv ? at("bad.csv") : NULL, false);
+    int status = pack_it(at(input), at(output), csv ? at("bad.csv") : NULL, false);
     expect_line(heard(), line);
-    assert_int_equal(bad, -1);
+    assert_int_equal(status, EXIT_USER);
     char tmp[600];
     snprintf(tmp, sizeof tmp, "%s.tmp", at(output));
     EXPECT(access(tmp, F_OK) != 0);
@@ -221,9 +221,9 @@ TEST(a_split_without_a_readable_picture_is_refused)
 {
     make_pictures();
     listen();
-    int bad = pack_it(at("half"), at("half.h5"), NULL, false);
+    int status = pack_it(at("half"), at("half.h5"), NULL, false);
     const char *text = heard();
-    assert_int_equal(bad, -1);
+    assert_int_equal(status, EXIT_USER);
     if (comm.rank == 0)
         EXPECT(strstr(text, "b.png: neither PNG nor JPEG") &&
                strstr(text, "none of the 1 pictures for 'test' can be read"));

@@ -1,5 +1,5 @@
-// array: arrays in an HDF5 file that all ranks write and read, with checksums: together by HDF5, or, for
-// files that are written while training goes on, laid out by one rank and filled by each.
+// array: arrays in an HDF5 file that all ranks write and read, with checksums.  A file is laid out by one
+// rank and filled by each, which may go on while they train; it is read together.
 //
 // An array is cut along its first dimension into blocks of `block_rows` rows.  A rank's rows are whole
 // blocks, so the 64-bit XXH3 of each block, kept in the dataset's attribute `xxh3`, does not depend on the
@@ -37,24 +37,26 @@ size_t array_blocks(const array_t *t); // checksums of the whole array
 void array_sums(uint64_t *sum, const array_t *t, share_t rows, const void *mine);
 
 // Collective.  0, or -1 after fail().
-int array_create(array_file_t *f, const comm_t *c, const char *path);
 int array_open(array_file_t *f, const comm_t *c, const char *path);
-int array_close(array_file_t *f);
+int array_close(array_file_t *f); // of array_create and array_open_alone: by their one rank
 
-// Writes this rank's `rows` of dataset `name`, with intermediate groups and checksums.  Collective; 0, or -1
-// after fail().
-int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine);
 // Reads this rank's `rows`, compares shape and checksums.  Collective; 0, or -1 on all ranks after fail() on
 // those that found a fault.
 int array_read(const array_file_t *f, const char *name, const array_t *t, share_t rows, void *mine);
-// The same in two parts, by one rank on a file of its own (array_create_alone): an empty dataset with its
-// checksums, and where in the file its bytes belong; whether a file holds it so.  0, or -1 after fail().
-int array_create_alone(array_file_t *f, const comm_t *c, const char *path);
+// By one rank on a file of its own: an empty dataset with intermediate groups and the checksums, and where in
+// the file its bytes belong; whether a file holds it so.  0, or -1 after fail().
+int array_create(array_file_t *f, const comm_t *c, const char *path);
 int array_open_alone(array_file_t *f, const comm_t *c, const char *path);
 int array_lay(const array_file_t *f, const char *name, const array_t *t, const uint64_t *sum,
               uint64_t *offset);
 int array_check(const array_file_t *f, const char *name, const array_t *t, const uint64_t *sum,
                 uint64_t offset);
+// Room on the disk for the first `bytes` of the file, before anybody writes there: HDF5 does not always tell
+// of a full disk, and may then wait for ever.  Local; 0, or -1 after fail().
+int array_reserve(const char *path, size_t bytes);
+// Before an HDF5 file that holds the dataset or group `name` is written to `path`: 0, or -1 after fail()
+// where a file stands there that does not.  For one rank; NULL is well.
+int array_replaces(const comm_t *c, const char *path, const char *name);
 bool array_exists(const array_file_t *f, const char *name);
 // The shape of a dataset; 0, or -1 after fail().
 int array_shape(const array_file_t *f, const char *name, array_t *t);
@@ -68,7 +70,7 @@ herr_t texts_put(hid_t at, const char *key, const char *const text[], int n, boo
 int texts_read(char **texts, int *n, hid_t at, const char *key, const char *where);
 // Whether an attribute is one value of that class.  Reading one that is more would write behind its variable.
 bool array_is_one(hid_t a, H5T_class_t class);
-// Attributes of the group or dataset `name`.  Collective.
+// Attributes of the group or dataset `name`: put by the rank that lays the file out, read by all together.
 int array_put_long(const array_file_t *f, const char *name, const char *key, long value);
 int array_put_double(const array_file_t *f, const char *name, const char *key, double value);
 // One number where it is that of all regions along x and y, else (N', 2).
@@ -88,16 +90,22 @@ int array_get_text(const array_file_t *f, const char *name, const char *key, cha
 
 typedef struct save save_t;
 
-// `path` is the temporary file.  Borrows c.
+// Borrows c.
 save_t *save_new(const comm_t *c, const char *path);
 // Waits for its thread, if there is one.
 void save_free(save_t *s);
 // Memory for a copy of this rank's rows of a dataset, to be filled before the file is laid out.  The same
 // datasets in the same order on all ranks.
 void *save_add(save_t *s, const char *name, const array_t *t, share_t rows);
-// Lays the file out by one rank, with the attributes that `attributes` puts.  Collective; 0, or -1 on all
-// ranks after fail() on one.
-int save_lay_out(save_t *s, int (*attributes)(const array_file_t *f, const void *arg), const void *arg);
+// The same with a copy of `mine`.
+void save_rows(save_t *s, const char *name, const array_t *t, share_t rows, const void *mine);
+// Puts attributes, and what else the file has but rows, by the rank that lays it out; 0, or -1 after fail().
+typedef int save_attributes_t(const array_file_t *f, const void *arg);
+// Everything below at once, under a temporary name: what stood at `path` stays until the new file is whole.
+// Collective; 0, or -1 on all ranks after fail() on those that failed.
+int save_whole(save_t *s, save_attributes_t *attributes, const void *arg);
+// Lays the file out by one rank.  Collective; 0, or -1 on all ranks after fail() on one.
+int save_lay_out(save_t *s, save_attributes_t *attributes, const void *arg);
 // Writes this rank's rows, brings them to disk and reads them back: at once, or by a thread.  Local.
 void save_write(save_t *s, bool by_thread);
 // Whether that is over.  Local.
@@ -105,6 +113,9 @@ bool save_is_over(const save_t *s);
 // Waits for it.  Local; 0, or -1 after fail().
 int save_wait(save_t *s);
 double save_written(const save_t *s); // now() when this rank's rows were on disk; after save_wait
+// Reads back once more where other ranks' rows may have begun on the same page, after all have written: hosts
+// that share a file over the network send pages.  Local; 0, or -1 after fail().
+int save_read_seams(save_t *s);
 // Compares the layout on disk with what was meant.  For one rank; 0, or -1 after fail().
 int save_check(const save_t *s);
 

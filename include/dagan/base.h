@@ -37,6 +37,15 @@ _Noreturn void die(const char *file, int line, const char *format, ...) __attrib
 #define H5_OK(call) h5_ok((int64_t)(call), __FILE__, __LINE__, #call)
 int64_t h5_ok(int64_t result, const char *file, int line, const char *call);
 
+// Lines that are gathered before they are printed; text is to be released with free(), NULL where there is
+// none.
+typedef struct {
+    char *text;
+    size_t length;
+} lines_t;
+
+void lines_add(lines_t *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 // Zeroed memory aligned to 64 bytes, to be released with free(); never NULL.
 void *alloc(size_t count, size_t size);
 
@@ -56,6 +65,9 @@ int output_spares(const char *option, const char *output, const char *const inpu
 // Before the work of which the result goes there: 0, or -1 after fail() where the file cannot be opened for
 // writing.  Leaves all as it was.  NULL is well.
 int output_opens(const char *path);
+// Before a text that begins with `first` is written to `path`: 0, or -1 after fail() where a file stands
+// there that begins otherwise.  Links into /dev and NULL are well.
+int output_replaces_text(const char *path, char first);
 
 // ---- profile -------------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ void comm_max(const comm_t *c, double *x, size_t n);
 void comm_or(const comm_t *c, uint64_t *x, size_t n); // bit by bit
 void comm_bcast(const comm_t *c, void *bytes, size_t n, int root);
 void comm_barrier(const comm_t *c);
+// Prints every rank's text (NULL: none) on rank 0's stderr, in the order of ranks.  Collective.
+void comm_print(const comm_t *c, const char *text);
 // Sends each of n items of `bytes` to rank to[i]; returns what came, ordered by sender, to be released with
 // free(). Collective.
 void *comm_exchange(const comm_t *c, const void *items, const int *to, size_t n, size_t bytes,

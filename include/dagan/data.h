@@ -169,7 +169,7 @@ typedef struct {
     bool progress; // draw a bar on a terminal
 } pack_t;
 
-// Packs pictures into the data-set format; collective.  0, or -1 after the message was printed.
+// Packs pictures into the data-set format.  Collective; the exit status.
 int pack(const comm_t *c, const pack_t *p);
 
 #endif

@@ -1,7 +1,6 @@
 // Arrays with checksums in parallel HDF5.
 //
-// A flipped byte in a contiguous dataset is silent to HDF5, hence the checksums.  All calls are collective:
-// every rank creates the same objects in the same order and passes the same attributes.
+// A flipped byte in a contiguous dataset is silent to HDF5, hence the checksums.
 
 #include "dagan/array.h"
 
@@ -76,20 +75,8 @@ static herr_t write_checksums(hid_t d, const array_t *t, const uint64_t *sum)
 
 // ---- rows ------------------------------------------------------------------------------------------
 
-typedef herr_t (*transfer_t)(hid_t d, hid_t memory, hid_t place, hid_t dxpl, void *mine, hid_t type);
-
-static herr_t transfer_write(hid_t d, hid_t memory, hid_t place, hid_t dxpl, void *mine, hid_t type)
-{
-    return H5Dwrite(d, type, memory, place, dxpl, mine);
-}
-
-static herr_t transfer_read(hid_t d, hid_t memory, hid_t place, hid_t dxpl, void *mine, hid_t type)
-{
-    return H5Dread(d, type, memory, place, dxpl, mine);
-}
-
-// Moves this rank's rows between memory and file in one collective transfer.
-static herr_t move(hid_t d, const array_t *t, share_t rows, void *mine, transfer_t transfer)
+// Reads this rank's rows in one collective transfer.
+static herr_t read_rows(hid_t d, const array_t *t, share_t rows, void *mine)
 {
     hsize_t start[ARRAY_RANK_MAX] = { rows.first }, count[ARRAY_RANK_MAX];
     memcpy(count, t->dim, sizeof count);
@@ -103,7 +90,7 @@ static herr_t move(hid_t d, const array_t *t, share_t rows, void *mine, transfer
     else
         H5_OK(H5Sselect_none(memory)), H5_OK(H5Sselect_none(place));
     char nothing = 0; // HDF5 refuses NULL even where nothing is selected
-    herr_t bad = transfer(d, memory, place, dxpl, rows.count ? mine : &nothing, t->type);
+    herr_t bad = H5Dread(d, t->type, memory, place, dxpl, rows.count ? mine : &nothing);
     H5_OK(H5Pclose(dxpl));
     H5_OK(H5Sclose(place));
     H5_OK(H5Sclose(memory));
@@ -122,19 +109,6 @@ static hid_t create(const array_file_t *f, const char *name, const array_t *t)
     H5_OK(H5Pclose(dcpl));
     H5_OK(H5Pclose(lcpl));
     return d;
-}
-
-int array_write(const array_file_t *f, const char *name, const array_t *t, share_t rows, const void *mine)
-{
-    uint64_t *sum = checksums(f, t, rows, mine);
-    comm_watch(f->comm, "writing %s", f->path);
-    hid_t d = create(f, name, t);
-    bool bad = d < 0 || (!is_empty(t) && move(d, t, rows, (void *)mine, transfer_write) < 0);
-    if (d >= 0 && write_checksums(d, t, sum) < 0) bad = true;
-    if (d >= 0 && H5Dclose(d) < 0) bad = true;
-    comm_watched(f->comm);
-    free(sum);
-    return bad ? fail("%s: %s cannot be written", f->path, name) : 0;
 }
 
 // Where the dataset's bytes begin in the file; 0 where it has none.
@@ -235,7 +209,7 @@ int array_read(const array_file_t *f, const char *name, const array_t *want, sha
     comm_watched(f->comm);
     bool is_sound = !comm_any(f->comm, bad);
     comm_watch(f->comm, "reading %s of %s", name, f->path);
-    bool lost = is_sound && !is_empty(want) && move(d, want, rows, mine, transfer_read) < 0;
+    bool lost = is_sound && !is_empty(want) && read_rows(d, want, rows, mine) < 0;
     comm_watched(f->comm);
     // Reading may have failed on this rank alone.  The others then miss its sums.
     if (is_sound) sum = checksums(f, want, rows, mine);

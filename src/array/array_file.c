@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ALIGNMENT = 1024 * 1024, TEXT_MAX = 2 << 20 };
@@ -30,7 +31,6 @@ static hid_t together(const comm_t *c)
     hid_t fapl = alone();
     H5_OK(H5Pset_fapl_mpio(fapl, c->all, MPI_INFO_NULL));
     H5_OK(H5Pset_all_coll_metadata_ops(fapl, true));
-    H5_OK(H5Pset_coll_metadata_write(fapl, true));
     return fapl;
 }
 
@@ -39,15 +39,6 @@ static int keep(array_file_t *f, const comm_t *c, const char *path, hid_t file, 
     *f = (array_file_t){ .comm = c, .file = file };
     snprintf(f->path, sizeof f->path, "%s", path);
     return file < 0 ? fail("%s: cannot be %s as HDF5", path, verb) : 0;
-}
-
-static int create_by(array_file_t *f, const comm_t *c, const char *path, hid_t fapl)
-{
-    comm_watch(c, "creating %s", path);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
-    H5_OK(H5Pclose(fapl));
-    comm_watched(c);
-    return keep(f, c, path, file, "created");
 }
 
 static int open_by(array_file_t *f, const comm_t *c, const char *path, hid_t fapl)
@@ -60,24 +51,21 @@ static int open_by(array_file_t *f, const comm_t *c, const char *path, hid_t fap
     return bad && access(path, R_OK) ? fail("%s: cannot be read: %s", path, strerror(errno)) : bad;
 }
 
-int array_create(array_file_t *f, const comm_t *c, const char *path)
-{
-    comm_barrier(c);
-    return create_by(f, c, path, together(c));
-}
-
 int array_open(array_file_t *f, const comm_t *c, const char *path)
 {
     comm_barrier(c);
     return open_by(f, c, path, together(c));
 }
 
-int array_create_alone(array_file_t *f, const comm_t *c, const char *path)
+int array_create(array_file_t *f, const comm_t *c, const char *path)
 {
+    hid_t fapl = alone();
     errno = 0;
-    int bad = create_by(f, c, path, alone());
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, fapl);
+    int why = errno, bad = keep(f, c, path, file, "created");
+    H5_OK(H5Pclose(fapl));
     f->is_ours = true;
-    return bad && errno ? fail("%s: cannot be created: %s", path, strerror(errno)) : bad;
+    return bad && why ? fail("%s: cannot be created: %s", path, strerror(why)) : bad;
 }
 
 int array_open_alone(array_file_t *f, const comm_t *c, const char *path)
@@ -94,6 +82,14 @@ static int take_room(int fd, off_t bytes)
     if (!bad || (errno != EOPNOTSUPP && errno != ENOSYS)) return bad;
     while ((errno = posix_fallocate(fd, 0, bytes)) == EINTR) continue;
     return errno ? -1 : fsync(fd);
+}
+
+int array_reserve(const char *path, size_t bytes)
+{
+    int fd = open(path, O_WRONLY), bad = fd < 0 || take_room(fd, (off_t)bytes);
+    if (bad) fail("%s: cannot be written: %s", path, strerror(errno));
+    if (fd >= 0) close(fd); // nothing was written by it
+    return bad ? -1 : 0;
 }
 
 // Takes the room that the file needs before HDF5 writes to it.  HDF5 cannot let go of a file that it failed
@@ -138,6 +134,19 @@ bool array_exists(const array_file_t *f, const char *name)
         if (!name[i]) break;
     }
     return true;
+}
+
+int array_replaces(const comm_t *c, const char *path, const char *name)
+{
+    struct stat s;
+    array_file_t f;
+    if (!path || stat(path, &s) || (S_ISREG(s.st_mode) && s.st_size == 0)) return 0;
+    bool same = S_ISREG(s.st_mode) && H5Fis_hdf5(path) > 0 && !array_open_alone(&f, c, path);
+    if (same) {
+        same = array_exists(&f, name);
+        array_close(&f);
+    }
+    return same ? 0 : fail("%s: exists and is another kind of file; remove it first, or name another", path);
 }
 
 // ---- attributes ------------------------------------------------------------------------------------

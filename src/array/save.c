@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { NAME_MAX_TEXT = 256, ERROR_TEXT = 3 * CONF_TEXT_MAX, READ_BACK = 1 << 20 };
+enum { PAGE_MOST = 64 << 10 }; // bytes of a page, on any machine
 
 // One dataset, and this rank's rows of it.
 typedef struct {
@@ -93,6 +94,11 @@ void *save_add(save_t *s, const char *name, const array_t *t, share_t rows)
     return p->rows;
 }
 
+void save_rows(save_t *s, const char *name, const array_t *t, share_t rows, const void *mine)
+{
+    memcpy(save_add(s, name, t, rows), mine, rows.count * array_row_bytes(t));
+}
+
 // All ranks' checksums: those of other ranks' rows are 0 here until they come.
 static void sum_up(save_t *s)
 {
@@ -102,19 +108,37 @@ static void sum_up(save_t *s)
     comm_or(s->comm, s->sum, s->n_blocks);
 }
 
-static int lay_out(save_t *s, int (*attributes)(const array_file_t *f, const void *arg), const void *arg)
+// What this host remembers of the file.  Network file systems send whole pages: one that is remembered from
+// before another host wrote to it would undo that.  And what is read back from memory proves nothing about
+// the disk.  Only advice.
+static void forget_pages(int fd)
+{
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static int forget(const char *path)
+{
+    int fd = open(path, O_WRONLY), bad = fd < 0 || fsync(fd);
+    if (bad) fail("%s: cannot be brought to disk: %s", path, strerror(errno));
+    if (!bad) forget_pages(fd);
+    if (fd >= 0) close(fd); // fsync has told
+    return bad ? -1 : 0;
+}
+
+static int lay_out(save_t *s, save_attributes_t *attributes, const void *arg)
 {
     array_file_t f;
-    if (array_create_alone(&f, s->comm, s->path)) return -1;
+    if (array_create(&f, s->comm, s->path)) return -1;
     int bad = 0;
     for (size_t i = 0; i < s->n && !bad; i++)
         bad =
             array_lay(&f, s->piece[i].name, &s->piece[i].t, s->sum + s->piece[i].first_block, &s->offset[i]);
     if (!bad) bad = attributes(&f, arg);
-    return array_close(&f) | bad;
+    bad |= array_close(&f);
+    return bad ? -1 : forget(s->path);
 }
 
-int save_lay_out(save_t *s, int (*attributes)(const array_file_t *f, const void *arg), const void *arg)
+int save_lay_out(save_t *s, save_attributes_t *attributes, const void *arg)
 {
     int bad = 0;
     s->offset = alloc(s->n + 1, sizeof *s->offset);
@@ -147,11 +171,12 @@ static int write_rows(save_t *s, int fd, size_t i)
     return 0;
 }
 
-static int read_rows_back(save_t *s, int fd, size_t i, char *buffer)
+// The bytes [done, end) of this rank's rows.
+static int read_rows_back(save_t *s, int fd, size_t i, size_t done, size_t end, char *buffer)
 {
     const piece_t *p = &s->piece[i];
-    for (size_t done = 0; done < p->bytes;) {
-        size_t left = p->bytes - done, most = left < READ_BACK ? left : READ_BACK;
+    while (done < end) {
+        size_t left = end - done, most = left < READ_BACK ? left : READ_BACK;
         errno = 0;
         ssize_t n = pread(fd, buffer, most, (off_t)(s->offset[i] + p->at + done));
         if (n < 0 && errno == EINTR) continue;
@@ -167,18 +192,22 @@ static int write_all(save_t *s)
     for (size_t i = 0; i < s->n && !bad; i++) bad = write_rows(s, fd, i);
     if (!bad) bad = fsync(fd);
     if (bad && !s->error[0]) blame(s, "cannot be brought to disk", "");
-    // What was read back from memory would prove nothing about the disk.  Only advice.
-    if (!bad) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     if (fd >= 0 && close(fd) && !bad) bad = blame(s, "cannot be closed", "");
     return bad;
 }
 
-static int read_all_back(save_t *s)
+// Up to `most` bytes from the beginning of each piece, and as many before its end.
+static int read_back(save_t *s, size_t most)
 {
     int fd = open(s->path, O_RDONLY), bad = fd < 0;
     char *buffer = malloc(READ_BACK);
     if (bad || !buffer) bad = blame(s, "cannot be read back", "");
-    for (size_t i = 0; i < s->n && !bad; i++) bad = read_rows_back(s, fd, i, buffer);
+    if (!bad) forget_pages(fd);
+    for (size_t i = 0; i < s->n && !bad; i++) {
+        size_t bytes = s->piece[i].bytes, first = bytes < most ? bytes : most;
+        bad = read_rows_back(s, fd, i, 0, first, buffer) ||
+              read_rows_back(s, fd, i, bytes - first > first ? bytes - first : first, bytes, buffer);
+    }
     free(buffer);
     if (fd >= 0) close(fd); // only read from
     return bad;
@@ -189,7 +218,7 @@ static void *work(void *save)
     save_t *s = save;
     int bad = write_all(s);
     s->written = now();
-    if (!bad) read_all_back(s);
+    if (!bad) read_back(s, SIZE_MAX);
     atomic_store(&s->is_over, true);
     return NULL;
 }
@@ -224,6 +253,11 @@ double save_written(const save_t *s)
     return s->written;
 }
 
+int save_read_seams(save_t *s)
+{
+    return read_back(s, PAGE_MOST) ? fail("%s", s->error) : 0;
+}
+
 int save_check(const save_t *s)
 {
     array_file_t f;
@@ -233,4 +267,33 @@ int save_check(const save_t *s)
         bad =
             array_check(&f, s->piece[i].name, &s->piece[i].t, s->sum + s->piece[i].first_block, s->offset[i]);
     return array_close(&f) | bad;
+}
+
+// Whether any rank failed; without a text where another has it.
+static int shared(const save_t *s, int bad)
+{
+    if (!comm_any(s->comm, bad)) return 0;
+    return bad ? -1 : fail("%s", "");
+}
+
+static int take_place(const char *tmp, const char *path)
+{
+    return rename(tmp, path) ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
+int save_whole(save_t *s, save_attributes_t *attributes, const void *arg)
+{
+    bool is_first = s->comm->rank == 0;
+    char path[sizeof s->path];
+    memcpy(path, s->path, sizeof path);
+    snprintf(s->path, sizeof s->path, "%.*s.tmp", (int)(sizeof s->path - sizeof ".tmp"), path);
+    int bad = shared(s, save_lay_out(s, attributes, arg) && is_first);
+    if (!bad) {
+        save_write(s, false);
+        bad = shared(s, save_wait(s));
+    }
+    if (!bad) bad = shared(s, save_read_seams(s));
+    if (!bad) bad = shared(s, is_first && (save_check(s) || take_place(s->path, path)));
+    if (bad && is_first) unlink(s->path); // a half of it is of no use
+    return bad;
 }

@@ -23,6 +23,21 @@ int output_opens(const char *path)
     return 0;
 }
 
+int output_replaces_text(const char *path, char first)
+{
+    struct stat s;
+    char found = first;
+    if (!path || stat(path, &s) || !S_ISREG(s.st_mode) || s.st_size == 0) return 0;
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, &found, 1);
+    int why = errno;
+    if (fd >= 0) close(fd); // only read from
+    if (n < 0) return fail("%s: cannot be read: %s", path, strerror(why));
+    return found == first
+               ? 0
+               : fail("%s: exists and is another kind of file; remove it first, or name another", path);
+}
+
 int output_spares(const char *option, const char *output, const char *const input[], int n)
 {
     for (int i = 0; i < n && output; i++)

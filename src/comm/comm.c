@@ -179,6 +179,20 @@ void comm_bcast(const comm_t *c, void *bytes, size_t n, int root)
     }
 }
 
+void comm_print(const comm_t *c, const char *text)
+{
+    for (int r = 0; r < c->size; r++) {
+        size_t n = r == c->rank && text ? strlen(text) : 0;
+        comm_bcast(c, &n, sizeof n, r);
+        if (!n) continue;
+        char *line = alloc(n + 1, 1);
+        if (r == c->rank) memcpy(line, text, n);
+        comm_bcast(c, line, n, r);
+        if (c->rank == 0) fputs(line, stderr);
+        free(line);
+    }
+}
+
 void comm_barrier(const comm_t *c)
 {
     MPI_Request request;

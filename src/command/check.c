@@ -44,7 +44,9 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     printf("pairs per step         %d in %d leaves of %d%s\n", d->plan.batch, d->plan.leaves,
            conf->train.microbatch, d->plan.grown ? " (grown for this number of ranks)" : "");
     printf("steps                  %ld", d->plan.steps);
-    if (d->label.n && d->g.n) printf(", the first %ld on labels alone", d->plan.label_warmup);
+    if (d->label.n && d->g.n)
+        printf(", the first %ld on labels alone%s", d->plan.label_warmup,
+               d->plan.label_warmup < d->plan.steps ? "" : ": G learns nothing");
     printf("\nsame bits on 1, 2, 4.. %s%s\n", d->plan.is_invariant ? "yes" : "no",
            d->plan.is_invariant && d->plan.grown ? ", of this batch" : "");
     printf("memory per rank        %.1f MiB, of it %.1f for the tapes, plus the rank's share of the data\n",

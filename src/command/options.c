@@ -46,6 +46,15 @@ int one_word(int n, char *const word[], const char *wanted)
              : fail("found nothing, wanted %s", wanted);
 }
 
+// Where the key that a message begins with was set.
+static const char *origin_of(const char *message, const char *path, char *const sets[], int n_sets)
+{
+    size_t n = strcspn(message, ":");
+    for (int i = 0; i < n_sets; i++)
+        if (strncmp(sets[i], message, n) == 0 && sets[i][n] == '=') return "--set";
+    return path;
+}
+
 int load_config(const comm_t *c, config_t *conf, const char *path, char *const sets[], int n_sets)
 {
     size_t length = 0;
@@ -58,7 +67,7 @@ int load_config(const comm_t *c, config_t *conf, const char *path, char *const s
     comm_bcast(c, &length, sizeof length, 0);
     comm_bcast(c, text, length, 0);
     bad = config_parse(conf, path, text, length, sets, n_sets) ||
-          (kind_check(conf) && fail("%s: %s", path, error_text()));
+          (kind_check(conf) && fail("%s: %s", origin_of(error_text(), path, sets, n_sets), error_text()));
     free(text);
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }

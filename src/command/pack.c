@@ -31,7 +31,7 @@ static int run(const comm_t *c, int argc, char **argv)
     if (comm_agree(c, n < 0, error_text())) return EXIT_USER;
     p.inputs = (const char *const *)word;
     p.n_inputs = n;
-    return pack(c, &p) ? EXIT_USER : EXIT_DONE;
+    return pack(c, &p);
 }
 
 const command_t command_pack = {

@@ -13,34 +13,6 @@
 
 #include "picture.h"
 
-typedef struct {
-    char *text;
-    size_t length;
-} text_t;
-
-static void append(text_t *t, const char *line)
-{
-    size_t n = strlen(line);
-    t->text = realloc(t->text, t->length + n + 2);
-    CHECK(t->text, "no memory for messages");
-    t->length += (size_t)sprintf(t->text + t->length, "%s\n", line);
-}
-
-// Prints every rank's text on rank 0's stderr, in the order of ranks.  Collective.
-static void print_in_order(const comm_t *c, const text_t *mine)
-{
-    for (int r = 0; r < c->size; r++) {
-        size_t n = r == c->rank ? mine->length : 0;
-        comm_bcast(c, &n, sizeof n, r);
-        if (!n) continue;
-        char *text = alloc(n + 1, 1);
-        if (r == c->rank) memcpy(text, mine->text, n);
-        comm_bcast(c, text, n, r);
-        if (c->rank == 0) fputs(text, stderr);
-        free(text);
-    }
-}
-
 // ---- before --------------------------------------------------------------------------------------
 
 static int check_group(const char *group)
@@ -87,7 +59,7 @@ static void draw_bar(size_t done, size_t n)
     if (done == n) fprintf(stderr, "\r%*s\r", WIDTH + 8, "");
 }
 
-static void decode(kept_t *k, text_t *skipped, const files_t *f, share_t mine, bool bar)
+static void decode(kept_t *k, lines_t *skipped, const files_t *f, share_t mine, bool bar)
 {
     size_t bytes = 3 * (size_t)k->size * (size_t)k->size, n = 0;
     k->item = alloc(mine.count, sizeof *k->item);
@@ -97,9 +69,7 @@ static void decode(kept_t *k, text_t *skipped, const files_t *f, share_t mine, b
         picture_t whole, fitted;
         if (bar) draw_bar(i, mine.count);
         if (picture_read(&whole, item->path)) {
-            char line[4096 + 32];
-            snprintf(line, sizeof line, "dagan_mpi: skipped: %s", error_text());
-            append(skipped, line);
+            lines_add(skipped, "dagan_mpi: skipped: %s", error_text());
             continue;
         }
         picture_fit(&fitted, &whole, k->size);
@@ -156,7 +126,15 @@ static int commit(const char *tmp, const char *output)
     return bad ? fail("%s: cannot be written: %s", output, strerror(errno)) : 0;
 }
 
-static void report(const pack_t *p, const char *group, const kept_t *k, const files_t *f)
+// How many of all pictures have no class of that label.
+static size_t without(const column_t *column, size_t n)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) found += column->value[i] < 0;
+    return found;
+}
+
+static void report(const pack_t *p, const char *group, const kept_t *k, const files_t *f, const table_t *t)
 {
     size_t kept = 0;
     printf("%s:", p->output);
@@ -167,6 +145,12 @@ static void report(const pack_t *p, const char *group, const kept_t *k, const fi
     if (kept < f->n) printf(", %zu skipped", f->n - kept);
     if (f->n_ignored) printf(", %zu not named .png, .jpg or .jpeg", f->n_ignored);
     printf("\n");
+    for (size_t i = 0; i < t->n; i++) {
+        size_t lacking = without(&t->column[i], f->n);
+        printf("label %s: %d classes", t->column[i].name, t->column[i].n_classes);
+        if (lacking) printf("; %zu of %zu pictures have none", lacking, f->n);
+        printf("\n");
+    }
     fflush(stdout);
 }
 
@@ -180,39 +164,41 @@ static void unlink_and_die(int status)
     if (die_further) die_further(status);
 }
 
-static void write_or_die(const comm_t *c, const char *tmp, const char *group, const char *source,
-                         const kept_t *k, const table_t *t)
+static int write_or_die(const comm_t *c, const char *tmp, const char *group, const char *source,
+                        const kept_t *k, const table_t *t)
 {
     half_written = tmp;
     die_further = die_hook;
     die_hook = unlink_and_die;
-    pack_write(c, tmp, group, source, k, t);
+    int bad = pack_write(c, tmp, group, source, k, t);
     die_hook = die_further;
+    return bad;
 }
 
-// Decodes, counts and writes `tmp`.  Collective.
+// Decodes, counts and writes `tmp`.  Collective; the exit status.
 static int make(const comm_t *c, const pack_t *p, const char *tmp, const char *group, const files_t *f,
                 const table_t *t)
 {
     kept_t k = { .size = p->size };
-    text_t skipped = { 0 };
+    lines_t skipped = { 0 };
     bool bar = p->progress && c->rank == 0 && isatty(STDERR_FILENO);
     decode(&k, &skipped, f, share_of(f->n, c->rank, c->size), bar);
-    print_in_order(c, &skipped);
+    comm_print(c, skipped.text);
     place(&k, c);
-    int bad = comm_agree(c, check_counts(&k, f, p->strict), error_text());
-    if (!bad) {
+    int status = comm_agree(c, check_counts(&k, f, p->strict), error_text()) ? EXIT_USER : EXIT_DONE;
+    if (status == EXIT_DONE) {
         char source[CONF_TEXT_MAX];
         snprintf(source, sizeof source, "packed by dagan_mpi %s from %s%s", DAGAN_VERSION, p->inputs[0],
                  p->n_inputs > 1 ? " and others" : "");
-        write_or_die(c, tmp, group, source, &k, t);
-        bad = comm_agree(c, c->rank == 0 ? commit(tmp, p->output) : 0, error_text());
+        if (write_or_die(c, tmp, group, source, &k, t) ||
+            comm_agree(c, c->rank == 0 && commit(tmp, p->output), error_text()))
+            status = EXIT_RUN_FAILED;
     }
-    if (!bad && c->rank == 0) report(p, group, &k, f);
+    if (status == EXIT_DONE && c->rank == 0) report(p, group, &k, f, t);
     free(skipped.text);
     free(k.rgb);
     free(k.item);
-    return bad;
+    return status;
 }
 
 int pack(const comm_t *c, const pack_t *p)
@@ -224,15 +210,16 @@ int pack(const comm_t *c, const pack_t *p)
     memcpy(tmp, p->output, length);
     memcpy(tmp + length, ".tmp", 4);
 
-    int bad = comm_agree(c, check_group(group) || (c->rank == 0 && check_output(p, tmp)), error_text());
+    bool bad = comm_agree(c, check_group(group) || (c->rank == 0 && check_output(p, tmp)), error_text());
+    int status = EXIT_USER;
     if (!bad) {
-        bad = files_find(&files, c, p->inputs, p->n_inputs) || table_read(&table, c, p->labels, &files) ||
-              make(c, p, tmp, group, &files, &table);
-        if (bad && c->rank == 0) unlink(tmp);
+        if (!files_find(&files, c, p->inputs, p->n_inputs) && !table_read(&table, c, p->labels, &files))
+            status = make(c, p, tmp, group, &files, &table);
+        if (status != EXIT_DONE && c->rank == 0) unlink(tmp);
     }
     table_free(&table);
     files_free(&files);
     free(tmp);
     free(group);
-    return bad ? -1 : 0;
+    return status;
 }

@@ -49,8 +49,9 @@ typedef struct {
     uint8_t *rgb;           // (sum of n, size, size, 3)
 } kept_t;
 
-// Writes `path` with all ranks.  Collective; a failing disk ends the run.
-void pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
-                const table_t *t);
+// Writes `path` with all ranks.  Collective; 0, or -1 after the message was printed where there is no room; a
+// disk that fails later ends the run.
+int pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
+               const table_t *t);
 
 #endif

@@ -10,9 +10,10 @@
 #include "pack.h"
 
 enum { GZIP = 6, ROUND_BYTES = 16 << 20 };
+enum { BESIDE_A_ROW = 512, BESIDE = 1 << 20 }; // bytes: a picture's place in the index and labels; all else
 
 // The rows [first, first + count) of `data`, from memory.  Collective; count may be 0.
-static void put(hid_t data, hid_t type, size_t first, size_t count, const void *values)
+static void put(const comm_t *c, hid_t data, hid_t type, size_t first, size_t count, const void *values)
 {
     hsize_t side[4];
     hid_t file = (hid_t)H5_OK(H5Dget_space(data));
@@ -28,7 +29,9 @@ static void put(hid_t data, hid_t type, size_t first, size_t count, const void *
     }
     hid_t together = (hid_t)H5_OK(H5Pcreate(H5P_DATASET_XFER));
     H5_OK(H5Pset_dxpl_mpio(together, H5FD_MPIO_COLLECTIVE));
+    comm_watch(c, "writing rows");
     H5_OK(H5Dwrite(data, type, memory, file, together, values));
+    comm_watched(c);
     H5_OK(H5Pclose(together));
     H5_OK(H5Sclose(memory));
     H5_OK(H5Sclose(file));
@@ -61,7 +64,7 @@ static void write_images(const comm_t *c, hid_t split, const kept_t *k, int s)
     comm_max(c, &rounds, 1);
     for (size_t r = 0, done = 0; r < (size_t)rounds; r++) {
         size_t count = k->n[s] - done < round ? k->n[s] - done : round;
-        put(data, H5T_NATIVE_UINT8, k->first[s] + done, count, k->rgb + (before + done) * bytes);
+        put(c, data, H5T_NATIVE_UINT8, k->first[s] + done, count, k->rgb + (before + done) * bytes);
         done += count;
     }
     write_checksum(c, data, k->rgb + before * bytes, k->first[s], k->n[s], bytes);
@@ -83,7 +86,7 @@ static void write_labels(const comm_t *c, hid_t split, const kept_t *k, int s, c
         for (size_t i = 0; i < k->n[s]; i++) value[i] = col->value[k->item[before + i]];
         hid_t data = (hid_t)H5_OK(
             H5Dcreate2(labels, col->name, H5T_STD_I16LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-        put(data, H5T_NATIVE_INT16, k->first[s], k->n[s], value);
+        put(c, data, H5T_NATIVE_INT16, k->first[s], k->n[s], value);
         write_checksum(c, data, value, k->first[s], k->n[s], sizeof *value);
         H5_OK(texts_put(data, "classes", col->class, col->n_classes, true));
         H5_OK(H5Dclose(data));
@@ -103,14 +106,28 @@ static void write_domain(hid_t domain, const char *group, const char *source)
     H5_OK(texts_put(domain, "source", &source, 1, false));
 }
 
-void pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
-                const table_t *t)
+// Room for the file if nothing could be compressed; closing it gives back the rest.  Collective.
+static int reserve(const comm_t *c, const char *path, const kept_t *k, const table_t *t)
+{
+    size_t row = 3 * (size_t)k->size * (size_t)k->size + (1 + t->n) * BESIDE_A_ROW,
+           rows = k->total[SPLIT_TRAIN] + k->total[SPLIT_TEST];
+    return comm_agree(c, c->rank == 0 && array_reserve(path, rows * row + BESIDE), error_text());
+}
+
+int pack_write(const comm_t *c, const char *path, const char *group, const char *source, const kept_t *k,
+               const table_t *t)
 {
     H5_OK(H5Eset_auto2(H5E_DEFAULT, NULL, NULL)); // our one line says it
     hid_t access = (hid_t)H5_OK(H5Pcreate(H5P_FILE_ACCESS)), links = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
     H5_OK(H5Pset_fapl_mpio(access, c->all, MPI_INFO_NULL));
     H5_OK(H5Pset_create_intermediate_group(links, 1));
     hid_t file = (hid_t)H5_OK(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access));
+    H5_OK(H5Pclose(access));
+    if (reserve(c, path, k, t)) { // nothing is in it
+        H5_OK(H5Fclose(file));
+        H5_OK(H5Pclose(links));
+        return -1;
+    }
     hid_t domain = (hid_t)H5_OK(H5Gcreate2(file, group, links, H5P_DEFAULT, H5P_DEFAULT));
     write_domain(domain, group, source);
     for (int s = 0; s < N_SPLITS; s++) {
@@ -121,7 +138,9 @@ void pack_write(const comm_t *c, const char *path, const char *group, const char
         H5_OK(H5Gclose(split));
     }
     H5_OK(H5Gclose(domain));
+    comm_watch(c, "closing %s", path);
     H5_OK(H5Fclose(file));
+    comm_watched(c);
     H5_OK(H5Pclose(links));
-    H5_OK(H5Pclose(access));
+    return 0;
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "picture.h"
 
@@ -114,6 +115,7 @@ int picture_write(const picture_t *p, const char *path)
     FILE *file = fopen(path, "wb");
     if (!file) return fail("%s: cannot be written: %s", path, strerror(errno));
     coder_t *c = alloc(1, sizeof *c);
+    errno = 0;
     if (!setjmp(c->back)) {
         c->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, c, on_error, on_warning);
         c->info = c->png ? png_create_info_struct(c->png) : NULL;
@@ -122,8 +124,9 @@ int picture_write(const picture_t *p, const char *path)
         c->done = true;
     }
     png_destroy_write_struct(&c->png, &c->info);
-    int bad = c->done ? 0 : fail("%s: cannot be written: %s", path, c->why);
+    int bad = c->done ? 0 : fail("%s: cannot be written: %s", path, errno ? strerror(errno) : c->why);
     if (fclose(file) && !bad) bad = fail("%s: cannot be written: %s", path, strerror(errno));
+    if (bad) unlink(path); // a half of it is of no use
     free(c);
     return bad;
 }

@@ -94,7 +94,9 @@ static int check_outputs(const gathered_t *g, const evaluate_t *what)
         return fail("--arrays: found %s, which --output names, wanted another file", what->arrays);
     return output_spares("--output", what->output, input, 4) ||
            output_spares("--arrays", what->arrays, input, 4) ||
-           (is_first && (output_opens(what->output) || output_opens(what->arrays)));
+           (is_first &&
+            (output_replaces_text(what->output, '{') || output_opens(what->output) ||
+             array_replaces(g->comm, what->arrays, "/fake/images") || output_opens(what->arrays)));
 }
 
 static int open_all(gathered_t *g, const evaluate_t *what)
@@ -204,70 +206,103 @@ static void free_all(gathered_t *g)
 
 // ---- what others need to recompute the figures ------------------------------------------------------------
 
-static int write_verdict(const array_file_t *f, const gathered_t *g, const char *of, const verdict_t *v)
+// What the classifier sees in `of`.
+typedef struct {
+    const char *of;
+    const verdict_t *v;
+} seen_t;
+
+enum { SEEN = 4 };
+
+static void all_seen(seen_t seen[SEEN], const gathered_t *g)
+{
+    seen[0] = (seen_t){ "fake", &g->fake_seen };
+    seen[1] = (seen_t){ "target_test", &g->target_seen };
+    seen[2] = (seen_t){ "source_train", &g->train_seen[0] };
+    seen[3] = (seen_t){ "target_train", &g->train_seen[1] };
+}
+
+static void save_seen(save_t *s, const gathered_t *g, const seen_t *seen)
 {
     char name[64];
-    int n = (int)v->n, bad = 0;
+    int n = (int)seen->v->n;
     array_t t = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ n, CLASSIFIER_FEATURES });
     share_t mine = array_share(&t, g->comm);
-    snprintf(name, sizeof name, "/%s/features", of);
-    bad |= array_write(f, name, &t, mine, v->features + mine.first * CLASSIFIER_FEATURES);
+    snprintf(name, sizeof name, "/%s/features", seen->of);
+    save_rows(s, name, &t, mine, seen->v->features + mine.first * CLASSIFIER_FEATURES);
     t = array_of(H5T_NATIVE_FLOAT, 2, (int[]){ n, g->judge.n_answers });
     mine = array_share(&t, g->comm);
-    snprintf(name, sizeof name, "/%s/probabilities", of);
-    bad |= array_write(f, name, &t, mine, v->p + mine.first * (size_t)g->judge.n_answers);
-    char labels[LABELS_TEXT] = "";
+    snprintf(name, sizeof name, "/%s/probabilities", seen->of);
+    save_rows(s, name, &t, mine, seen->v->p + mine.first * (size_t)g->judge.n_answers);
+}
+
+static void save_centres(save_t *s, const gathered_t *g, int domain, bool of_train)
+{
+    char name[64];
+    int regions = g->conf.attention.regions;
+    const dataset_t *set = of_train ? &g->train[domain] : &g->test[domain];
+    const float *x = of_train ? g->train_centres[domain] : g->test_centres[domain];
+    array_t t = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)set->n, regions, 2 });
+    share_t mine = array_share(&t, g->comm);
+    snprintf(name, sizeof name, "/%s_%s/centres", domain ? "target" : "source", of_train ? "train" : "test");
+    save_rows(s, name, &t, mine, x + mine.first * 2 * (size_t)regions);
+}
+
+static const char *const told_path[DOMAINS] = { "/source_test/told", "/target_test/told" };
+
+static void save_told(save_t *s, const gathered_t *g, int domain)
+{
+    size_t n = g->test[domain].n;
+    array_t t = array_of(H5T_NATIVE_INT16, 2, (int[]){ g->n_told, (int)n });
+    t.block_rows = 1;
+    share_t mine = share_of((size_t)g->n_told, g->comm->rank, g->comm->size);
+    save_rows(s, told_path[domain], &t, mine, g->told[domain] + mine.first * n);
+}
+
+// "eyes: 5, mouth: 11, ...": how many answers each label has, side by side.
+static int put_answers(const array_file_t *f, const gathered_t *g, const seen_t *seen)
+{
+    char name[64], labels[LABELS_TEXT] = "";
     for (int k = 0, at = 0; k < g->judge.n_labels && at < (int)sizeof labels; k++)
         at += snprintf(labels + at, sizeof labels - (size_t)at, "%s%s: %d", k ? ", " : "",
                        g->judge_conf.labels[k].name, g->judge.first[k + 1] - g->judge.first[k]);
-    return bad | array_put_text(f, name, "labels", labels);
+    snprintf(name, sizeof name, "/%s/probabilities", seen->of);
+    return array_put_text(f, name, "labels", labels);
 }
 
-static int write_rows(const array_file_t *f, const gathered_t *g)
+static int put_attributes(const array_file_t *f, const void *gathered)
 {
-    int size = g->conf.data.size, regions = g->conf.attention.regions, bad = 0;
-    char name[64];
-    array_t t = array_of(H5T_NATIVE_UINT8, 4, (int[]){ (int)g->test[0].n, size, size, 3 });
-    t.block_rows = 1;
-    bad |= array_write(f, "/fake/images", &t, g->test_rows[0].mine, g->fake);
-    for (int d = 0; d < 2 * DOMAINS && g->f.z.centres; d++) {
-        const float *x = d < DOMAINS ? g->test_centres[d] : g->train_centres[d - DOMAINS];
-        const dataset_t *set = d < DOMAINS ? &g->test[d] : &g->train[d - DOMAINS];
-        if (d >= DOMAINS && !g->train_parts[d - DOMAINS].n_parts) continue; // locate_train did not look
-        t = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ (int)set->n, regions, 2 });
-        share_t mine = array_share(&t, g->comm);
-        snprintf(name, sizeof name, "/%s_%s/centres", d % 2 ? "target" : "source",
-                 d < DOMAINS ? "test" : "train");
-        bad |= array_write(f, name, &t, mine, x + mine.first * 2 * (size_t)regions);
-    }
-    for (int d = 0; d < DOMAINS && g->n_told; d++) {
-        t = array_of(H5T_NATIVE_INT16, 2, (int[]){ g->n_told, (int)g->test[d].n });
-        t.block_rows = 1;
-        share_t mine = share_of((size_t)g->n_told, g->comm->rank, g->comm->size);
-        snprintf(name, sizeof name, "/%s_test/told", d ? "target" : "source");
-        bad |= array_write(f, name, &t, mine, g->told[d] + mine.first * g->test[d].n);
-        char labels[LABELS_TEXT];
-        labels_text(labels, sizeof labels, &g->conf);
-        bad |= array_put_text(f, name, "labels", labels);
-    }
-    return bad;
+    const gathered_t *g = gathered;
+    char labels[LABELS_TEXT], hash[HASH_TEXT];
+    seen_t seen[SEEN];
+    int bad = array_put_text(f, "/", "checkpoint", g->path) | array_put_long(f, "/", "step", g->step) |
+              array_put_text(f, "/", "source", g->test[0].name) |
+              array_put_text(f, "/", "target", g->test[1].name);
+    labels_text(labels, sizeof labels, &g->conf);
+    for (int d = 0; d < DOMAINS && g->n_told; d++) bad |= array_put_text(f, told_path[d], "labels", labels);
+    if (!g->has_judge) return bad;
+    all_seen(seen, g);
+    for (int i = 0; i < SEEN; i++) bad |= put_answers(f, g, &seen[i]);
+    return bad | array_put_text(f, "/", "classifier", judge_name(hash, &g->judge));
 }
 
 static int write_arrays(const char *path, const gathered_t *g)
 {
-    array_file_t f;
-    if (comm_agree(g->comm, array_create(&f, g->comm, path), error_text())) return -1;
-    int bad = write_rows(&f, g) | array_put_text(&f, "/", "checkpoint", g->path) |
-              array_put_long(&f, "/", "step", g->step) | array_put_text(&f, "/", "source", g->test[0].name) |
-              array_put_text(&f, "/", "target", g->test[1].name);
-    char hash[HASH_TEXT];
-    if (g->has_judge) bad |= array_put_text(&f, "/", "classifier", judge_name(hash, &g->judge));
-    if (g->has_judge)
-        bad |= write_verdict(&f, g, "fake", &g->fake_seen) |
-               write_verdict(&f, g, "target_test", &g->target_seen) |
-               write_verdict(&f, g, "source_train", &g->train_seen[0]) |
-               write_verdict(&f, g, "target_train", &g->train_seen[1]);
-    bad |= array_close(&f);
+    int size = g->conf.data.size;
+    seen_t seen[SEEN];
+    save_t *s = save_new(g->comm, path);
+    array_t fake = array_of(H5T_NATIVE_UINT8, 4, (int[]){ (int)g->test[0].n, size, size, 3 });
+    fake.block_rows = 1;
+    save_rows(s, "/fake/images", &fake, g->test_rows[0].mine, g->fake);
+    for (int d = 0; d < DOMAINS && g->f.z.centres; d++) {
+        save_centres(s, g, d, false);
+        if (g->train_parts[d].n_parts) save_centres(s, g, d, true); // else locate_train did not look
+    }
+    for (int d = 0; d < DOMAINS && g->n_told; d++) save_told(s, g, d);
+    all_seen(seen, g);
+    for (int i = 0; i < SEEN && g->has_judge; i++) save_seen(s, g, &seen[i]);
+    int bad = save_whole(s, put_attributes, g);
+    save_free(s);
     return comm_agree(g->comm, bad, error_text()) ? -1 : 0;
 }
 

@@ -294,5 +294,5 @@ int figures_json(const char *path, const figures_t *f, const gathered_t *g)
     fputs("\n}\n", j.to);
     bool bad = ferror(j.to) != 0;
     bad |= fclose(j.to) != 0;
-    return bad ? fail("%s: cannot be written", path) : 0;
+    return bad ? fail("%s: cannot be written: %s", path, strerror(errno)) : 0;
 }

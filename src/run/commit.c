@@ -196,6 +196,7 @@ int checkpoint_end(saving_t *s, trainer_t *tr, const char *dir)
     comm_at("%s", s->name);
     // One rank's trouble is everyone's; then rank 0's with the commit.
     bool bad = comm_tell(tr->comm, s->bad || save_wait(s->save), before, error_text());
+    if (!bad) bad = comm_tell(tr->comm, save_read_seams(s->save), before, error_text());
     if (!bad) bad = comm_tell(tr->comm, is_first && commit(s, dir, tr->conf), before, error_text());
     if (bad && is_first) unlink(tmp); // it may not be there
     if (!bad && is_first && stat(path, &file) == 0) s->bytes = (double)file.st_size;

@@ -85,9 +85,9 @@ static void take_leaf(void *arg, const trainer_t *tr, const objective_t *o, int 
     take(d, tr, "/batch/t", o->wires.t, leaf, o->n);
 }
 
-static int write_records(const array_file_t *f, const trainer_t *tr, dump_t *d)
+static void save_records(save_t *s, const trainer_t *tr, dump_t *d)
 {
-    int bad = 0, leaf = tr->conf->train.microbatch;
+    int leaf = tr->conf->train.microbatch;
     char name[2 * NODE_NAME_MAX];
     share_t mine = { (size_t)(tr->plan.first_leaf * leaf), (size_t)(tr->plan.my_leaves * leaf) };
     for (int i = 0; i < d->n; i++) {
@@ -95,33 +95,28 @@ static int write_records(const array_file_t *f, const trainer_t *tr, dump_t *d)
         array_t t = array_of(H5T_NATIVE_FLOAT, r->rank, r->dim);
         t.block_rows = (size_t)leaf;
         snprintf(name, sizeof name, "%s%s", r->name[0] == '/' ? "" : "/wires/", r->name);
-        bad |= array_write(f, name, &t, mine, r->x + mine.first * r->row);
+        save_rows(s, name, &t, mine, r->x + mine.first * r->row);
     }
-    return bad;
 }
 
-static int write_views(const array_file_t *f, const char *prefix, const params_t *p, const float *array,
+static void save_views(save_t *s, const comm_t *c, const char *prefix, const params_t *p, const float *array,
                        float scale)
 {
-    int bad = 0;
     char name[2 * VIEW_NAME_MAX];
-    float *copy = alloc(p->n, sizeof *copy);
     for (int i = 0; i < p->n_views; i++) {
         const view_t *v = &p->view[i];
         array_t t = array_of(H5T_NATIVE_FLOAT, v->rank, v->shape);
-        share_t rows = array_share(&t, f->comm);
+        share_t rows = array_share(&t, c);
         snprintf(name, sizeof name, "%s/%s", prefix, v->name);
-        for (char *c = name + strlen(prefix); *c; c++)
-            if (*c == '.') *c = '/';
+        for (char *dot = name + strlen(prefix); *dot; dot++)
+            if (*dot == '.') *dot = '/';
+        float *copy = save_add(s, name, &t, rows);
         view_to_file(v, copy, array, (int)rows.first, (int)rows.count);
         for (size_t j = 0; j < rows.count * view_row(v); j++) copy[j] *= scale;
-        bad |= array_write(f, name, &t, rows, copy);
     }
-    free(copy);
-    return bad;
 }
 
-static int write_scalar(const array_file_t *f, const char *name, double value)
+static int put_scalar(const array_file_t *f, const char *name, double value)
 {
     hid_t space = (hid_t)H5_OK(H5Screate(H5S_SCALAR)), lcpl = (hid_t)H5_OK(H5Pcreate(H5P_LINK_CREATE));
     H5_OK(H5Pset_create_intermediate_group(lcpl, 1));
@@ -133,20 +128,21 @@ static int write_scalar(const array_file_t *f, const char *name, double value)
     return bad ? fail("%s: %s cannot be written", f->path, name) : 0;
 }
 
-static int write_losses(const array_file_t *f, const trainer_t *tr)
+static int put_losses(const array_file_t *f, const trainer_t *tr)
 {
     int bad = 0;
     char name[64];
     for (int i = 0; losses[i]; i++) {
         if (!kind_has_loss(tr->conf, losses[i])) continue;
         snprintf(name, sizeof name, "/loss/%s", losses[i]->name);
-        bad |= write_scalar(f, name, tr->loss[i]);
+        bad |= put_scalar(f, name, tr->loss[i]);
     }
     return bad;
 }
 
-static int write_attributes(const array_file_t *f, const trainer_t *tr)
+static int put_losses_and_attributes(const array_file_t *f, const void *trainer)
 {
+    const trainer_t *tr = trainer;
     static const char *const gan[] = { "minimax", "nonsaturating", "lsgan", "hinge" };
     static const char *const distance[] = { "l1", "l2", "discriminator", "classifier" };
     const config_t *c = tr->conf;
@@ -179,7 +175,7 @@ static int write_attributes(const array_file_t *f, const trainer_t *tr)
               array_put_double(f, "/", "weight_cycle", c->loss.weights.cycle) |
               array_put_double(f, "/", "weight_identity", c->loss.weights.identity);
     free(yaml);
-    return bad;
+    return bad | put_losses(f, tr);
 }
 
 static float *copy_of(const float *x, size_t n)
@@ -208,7 +204,7 @@ int dump_check(const trainer_t *tr, const char *path, const char *resume)
                                   conf->checkpoint.classifier,
                                   conf->loss.classifier };
     int bad = output_spares("--dump-step", path, input, 6);
-    if (!bad && tr->comm->rank == 0) bad = output_opens(path);
+    if (!bad && tr->comm->rank == 0) bad = array_replaces(tr->comm, path, "/grad") || output_opens(path);
     return comm_agree(tr->comm, bad, error_text()) ? -1 : 0;
 }
 
@@ -228,18 +224,19 @@ int dump_step(trainer_t *tr, const char *path)
     int bad = trainer_step(tr) || trainer_settle(tr);
     tr->observer = (observer_t){ 0 };
 
-    array_file_t f;
     bool failed = bad; // told, and the same on all ranks
-    if (!failed) failed = comm_agree(tr->comm, array_create(&f, tr->comm, path) != 0, error_text());
     if (!failed) {
+        const comm_t *c = tr->comm;
         float mean = 1.0f / (float)tr->plan.leaves;
-        bad = write_records(&f, tr, &d) | write_losses(&f, tr) | write_attributes(&f, tr);
-        for (int i = 0; i < 2; i++)
-            bad |= write_views(&f, "/weights", p[i], before[i], 1) |
-                   write_views(&f, "/grad", p[i], grad[i], mean) |
-                   write_views(&f, "/after", p[i], p[i]->w, 1);
-        bad |= array_close(&f);
-        failed = comm_agree(tr->comm, bad, error_text());
+        save_t *s = save_new(c, path);
+        save_records(s, tr, &d);
+        for (int i = 0; i < 2; i++) {
+            save_views(s, c, "/weights", p[i], before[i], 1);
+            save_views(s, c, "/grad", p[i], grad[i], mean);
+            save_views(s, c, "/after", p[i], p[i]->w, 1);
+        }
+        failed = comm_agree(c, save_whole(s, put_losses_and_attributes, tr), error_text());
+        save_free(s);
     }
     for (int i = 0; i < d.n; i++) free(d.record[i].x);
     for (int i = 0; i < 2; i++) {

@@ -12,10 +12,7 @@
 #include "dagan/run.h"
 #include "draw.h"
 
-enum {
-    SCALE = 4,     // of the pictures that show regions
-    TOGETHER = 64, // images of a rank after which all hear of a bad one
-};
+enum { SCALE = 4 }; // of the pictures that show regions
 
 typedef struct {
     const comm_t *comm;
@@ -30,10 +27,14 @@ typedef struct {
     char *names[CONF_LABELS_MAX]; // of the classes of what DAE tells, as checkpoint_names gives them
     int n_names[CONF_LABELS_MAX];
     long step;       // of the checkpoint
-    size_t n, bytes; // images over all ranks; bytes of one
+    size_t n, bytes; // images of the input; bytes of one
     share_t mine;
-    uint8_t *in, *out; // (mine.count, h, w, 3)
-    float *centres;    // (mine.count, N', 2)
+    // Of those that could be read:
+    size_t n_read;     // over all ranks
+    share_t rows;      // this rank's
+    size_t *item;      // (rows.count) which of the input they are
+    uint8_t *in, *out; // (rows.count, h, w, 3)
+    float *centres;    // (rows.count, N', 2)
     int16_t *told;     // (labels, mine.count): classes that DAE tells
 } job_t;
 
@@ -95,64 +96,91 @@ static void note_labels(job_t *j, size_t i)
             j->told[(size_t)k * j->mine.count + i] = eval_largest(j->f.logits[k]->x, j->f.logits[k]->dim.c);
 }
 
+// Where this rank's rows stand among those of all ranks.  Collective.
+static void count_rows(job_t *j)
+{
+    int size = j->comm->size;
+    double *count = alloc((size_t)size, sizeof *count); // exact up to 2^53
+    count[j->comm->rank] = (double)j->rows.count;
+    comm_sum(j->comm, count, (size_t)size);
+    for (int r = 0; r < size; r++) {
+        if (r < j->comm->rank) j->rows.first += (size_t)count[r];
+        j->n_read += (size_t)count[r];
+    }
+    free(count);
+}
+
+// What cannot be read is told and left out.
 static int compute(job_t *j)
 {
-    size_t numbers = 2 * (size_t)translator_regions(&j->f), ranks = (size_t)j->comm->size,
-           most = (j->n + ranks - 1) / ranks;
-    int bad = 0;
-    j->told = alloc(j->mine.count * (size_t)j->conf.n_labels + 1, sizeof *j->told);
-    j->in = alloc(j->mine.count + 1, j->bytes);
-    j->out = alloc(j->mine.count + 1, j->bytes);
-    j->centres = alloc(j->mine.count + 1, numbers * sizeof(float));
-    for (size_t i = 0; i < most; i++) {
-        if (i % TOGETHER == 0 && comm_any(j->comm, bad)) break;
-        if (i >= j->mine.count || bad) continue;
-        bad = read_image(j, j->mine.first + i, j->in + i * j->bytes);
+    size_t numbers = 2 * (size_t)translator_regions(&j->f), room = j->mine.count + 1;
+    lines_t skipped = { 0 };
+    j->item = alloc(room, sizeof *j->item);
+    j->told = alloc(room * (size_t)j->conf.n_labels + 1, sizeof *j->told);
+    j->in = alloc(room, j->bytes);
+    j->out = alloc(room, j->bytes);
+    j->centres = alloc(room, numbers * sizeof(float));
+    for (size_t k = 0; k < j->mine.count; k++) {
+        size_t i = j->rows.count;
+        if (read_image(j, j->mine.first + k, j->in + i * j->bytes)) {
+            lines_add(&skipped, "dagan_mpi: skipped: %s", error_text());
+            continue;
+        }
         pixels_to_float(j->f.x->x, j->in + i * j->bytes, j->bytes);
         tape_forward(&j->f.tape, 0, j->f.tape.n);
         pixels_to_byte(j->out + i * j->bytes, j->f.fx->x, j->bytes);
         if (numbers) memcpy(j->centres + i * numbers, j->f.z.centres->x, numbers * sizeof(float));
         note_labels(j, i);
+        j->item[j->rows.count++] = j->mine.first + k;
     }
+    comm_print(j->comm, skipped.text);
+    free(skipped.text);
+    count_rows(j);
+    int bad = j->n_read ? 0 : fail("%s: holds no picture that can be read", j->what->input);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
 
 // ---- output ----------------------------------------------------------------------------------------
 
-static int write_told(const job_t *j, const array_file_t *f)
+static const char *path_of_told(char path[CONF_TEXT_MAX], const job_t *j, int label)
 {
-    char name[CONF_TEXT_MAX];
-    array_t told = array_of(H5T_NATIVE_INT16, 1, (int[]){ (int)j->n });
-    int bad = 0;
-    told.block_rows = 1;
-    for (int k = 0; k < j->conf.n_labels; k++) {
-        if (!j->f.logits[k]) continue;
-        snprintf(name, sizeof name, "/told/%s", j->conf.labels[k].name);
-        bad |= array_write(f, name, &told, j->mine, j->told + (size_t)k * j->mine.count);
-        if (j->names[k]) bad |= array_put_texts(f, name, "classes", j->names[k], j->n_names[k]);
-    }
+    snprintf(path, CONF_TEXT_MAX, "/told/%s", j->conf.labels[label].name);
+    return path;
+}
+
+static int put_attributes(const array_file_t *f, const void *job)
+{
+    const job_t *j = job;
+    char labels[LABELS_TEXT], path[CONF_TEXT_MAX];
+    labels_text(labels, sizeof labels, &j->conf);
+    int bad = array_put_text(f, "/", "checkpoint", j->what->checkpoint) |
+              array_put_long(f, "/", "step", j->step) | array_put_text(f, "/", "input", j->what->input) |
+              array_put_text(f, "/", "labels", labels) |
+              array_put_sides(f, "/", "half", &j->conf.attention.half, translator_regions(&j->f)) |
+              array_put_double(f, "/", "sharpness", j->conf.attention.sharpness);
+    for (int k = 0; k < j->conf.n_labels; k++)
+        if (j->names[k])
+            bad |= array_put_texts(f, path_of_told(path, j, k), "classes", j->names[k], j->n_names[k]);
     return bad;
 }
 
 static int write_hdf5(const job_t *j)
 {
-    array_file_t f;
-    int size = j->conf.data.size, regions = translator_regions(&j->f), n = (int)j->n;
+    char path[CONF_TEXT_MAX];
+    int size = j->conf.data.size, n = (int)j->n_read;
     array_t images = array_of(H5T_NATIVE_UINT8, 4, (int[]){ n, size, size, 3 });
-    array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ n, regions, 2 });
-    images.block_rows = centres.block_rows = 1; // ranks hold any number of rows
-    char labels[LABELS_TEXT];
-    labels_text(labels, sizeof labels, &j->conf);
-    if (comm_agree(j->comm, array_create(&f, j->comm, j->what->output), error_text())) return -1;
-    int bad = array_write(&f, "/inputs", &images, j->mine, j->in) |
-              array_write(&f, "/outputs", &images, j->mine, j->out) |
-              array_write(&f, "/centres", &centres, j->mine, j->centres) | write_told(j, &f) |
-              array_put_text(&f, "/", "checkpoint", j->what->checkpoint) |
-              array_put_long(&f, "/", "step", j->step) | array_put_text(&f, "/", "input", j->what->input) |
-              array_put_text(&f, "/", "labels", labels) |
-              array_put_sides(&f, "/", "half", &j->conf.attention.half, regions) |
-              array_put_double(&f, "/", "sharpness", j->conf.attention.sharpness);
-    bad |= array_close(&f);
+    array_t centres = array_of(H5T_NATIVE_FLOAT, 3, (int[]){ n, translator_regions(&j->f), 2 });
+    array_t told = array_of(H5T_NATIVE_INT16, 1, (int[]){ n });
+    images.block_rows = centres.block_rows = told.block_rows = 1; // ranks hold any number of rows
+    save_t *s = save_new(j->comm, j->what->output);
+    save_rows(s, "/inputs", &images, j->rows, j->in);
+    save_rows(s, "/outputs", &images, j->rows, j->out);
+    save_rows(s, "/centres", &centres, j->rows, j->centres);
+    for (int k = 0; k < j->conf.n_labels; k++)
+        if (j->f.logits[k])
+            save_rows(s, path_of_told(path, j, k), &told, j->rows, j->told + (size_t)k * j->mine.count);
+    int bad = save_whole(s, put_attributes, j);
+    save_free(s);
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
 
@@ -212,7 +240,7 @@ static int check_names(const job_t *j)
 static int open_output(const job_t *j, bool is_hdf5)
 {
     const char *path = j->what->output;
-    if (is_hdf5) return output_opens(path);
+    if (is_hdf5) return array_replaces(j->comm, path, "/outputs") || output_opens(path);
     if (check_names(j)) return -1;
     return mkdir(path, 0777) && errno != EEXIST ? fail("%s: %s", path, strerror(errno)) : 0;
 }
@@ -221,9 +249,9 @@ static int write_pictures(const job_t *j)
 {
     char path[3 * CONF_TEXT_MAX], name[CONF_TEXT_MAX];
     int size = j->conf.data.size, regions = translator_regions(&j->f), bad = 0;
-    for (size_t i = 0; i < j->mine.count && !bad; i++) {
+    for (size_t i = 0; i < j->rows.count && !bad; i++) {
         picture_t out = { size, size, j->out + i * j->bytes }, shown;
-        name_of(j, j->mine.first + i, name, sizeof name);
+        name_of(j, j->item[i], name, sizeof name);
         snprintf(path, sizeof path, "%s/%s.png", j->what->output, name);
         bad = picture_write(&out, path);
         if (!regions) continue;
@@ -238,9 +266,17 @@ static int write_pictures(const job_t *j)
     return comm_agree(j->comm, bad, error_text()) ? -1 : 0;
 }
 
+static void report(const job_t *j)
+{
+    printf("%zu images translated into %s", j->n_read, j->what->output);
+    if (j->n_read < j->n) printf(", %zu skipped", j->n - j->n_read);
+    printf("\n");
+}
+
 static void close_job(job_t *j)
 {
     free(j->told);
+    free(j->item);
     free(j->centres);
     free(j->out);
     free(j->in);
@@ -275,11 +311,8 @@ int translate(const comm_t *c, const translate_t *what)
     int status = bad || compute(j) ? EXIT_USER : EXIT_DONE;
     if (status == EXIT_DONE && is_hdf5)
         (void)checkpoint_names(c, what->checkpoint, &j->conf, j->names, j->n_names);
-    if (status == EXIT_DONE && (is_hdf5 ? write_hdf5(j) : write_pictures(j))) {
-        status = EXIT_RUN_FAILED;
-        if (is_hdf5 && c->rank == 0) unlink(what->output); // a half of it is of no use
-    }
-    if (status == EXIT_DONE && c->rank == 0) printf("%zu images translated into %s\n", j->n, what->output);
+    if (status == EXIT_DONE && (is_hdf5 ? write_hdf5(j) : write_pictures(j))) status = EXIT_RUN_FAILED;
+    if (status == EXIT_DONE && c->rank == 0) report(j);
     close_job(j);
     return status;
 }

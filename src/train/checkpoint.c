@@ -29,7 +29,7 @@ typedef struct {
 static void pass_rows(pass_t *p, const char *name, const array_t *t, share_t rows, void *mine)
 {
     if (p->save)
-        memcpy(save_add(p->save, name, t, rows), mine, rows.count * array_row_bytes(t));
+        save_rows(p->save, name, t, rows, mine);
     else if (!p->bad)
         p->bad = array_read(&p->file, name, t, rows, mine);
 }
@@ -269,10 +269,11 @@ static int check_format(const array_file_t *f)
 {
     char *format = NULL;
     long version = 0, complete = 0;
-    int bad = array_get_text(f, "/", "format", &format) || array_get_long(f, "/", "version", &version) ||
-              array_get_long(f, "/", "complete", &complete);
-    if (!bad && strcmp(format, FORMAT))
-        bad = fail("%s: format is '%s', wanted '%s'", f->path, format, FORMAT);
+    int bad = array_get_text(f, "/", "format", &format) || strcmp(format, FORMAT)
+                  ? fail("%s: is no checkpoint of dagan_mpi", f->path)
+                  : 0;
+    if (!bad)
+        bad = array_get_long(f, "/", "version", &version) || array_get_long(f, "/", "complete", &complete);
     if (!bad && version != VERSION) bad = fail("%s: version is %ld, wanted %d", f->path, version, VERSION);
     if (!bad && !complete) bad = fail("%s: is not complete", f->path);
     free(format);
@@ -317,6 +318,8 @@ int checkpoint_load(trainer_t *tr, const char *path)
     tr->config_before = NULL;
     if (!p.bad) p.bad = array_get_text(&p.file, "/", "config", &tr->config_before);
     if (!p.bad) p.bad = checkpoint_check_classes(&p.file, &tr->source);
+    if (!p.bad)
+        p.bad = checkpoint_check_nets(&p.file, &tr->model.f) || checkpoint_check_nets(&p.file, &tr->model.d);
     if (!comm_any(tr->comm, p.bad)) pass_all(&p, tr);
     if (!p.bad) p.bad = array_get_double(&p.file, "/", "seconds", &tr->seconds);
     if (!p.bad) note_kernels(tr, &p.file);

@@ -12,5 +12,8 @@ void checkpoint_path(char path[2 * VIEW_NAME_MAX], const char *prefix, const cha
 // 0, or -1 after fail().
 int checkpoint_put_classes(const array_file_t *f, const dataset_t *d);
 int checkpoint_check_classes(const array_file_t *f, const dataset_t *d);
+// Whether the networks of `p` have every tensor that the file holds of them, but for the heads of labels.
+// 0, or -1 after fail().
+int checkpoint_check_nets(const array_file_t *f, const params_t *p);
 
 #endif

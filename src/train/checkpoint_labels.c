@@ -59,10 +59,10 @@ int checkpoint_names(const comm_t *c, const char *path, const config_t *conf, ch
 {
     array_file_t f;
     char head[2 * VIEW_NAME_MAX];
-    int bad = array_open(&f, c, path);
-    for (int i = 0; i < conf->n_labels; i++) {
-        bool has = !bad && !array_get_texts(&f, path_of_head(head, "dae", conf->labels[i].name), "classes",
-                                            &names[i], &n[i]);
+    int bad = comm_any(c, array_open(&f, c, path));
+    for (int i = 0; i < conf->n_labels && !bad; i++) {
+        bool has = !array_get_texts(&f, path_of_head(head, "dae", conf->labels[i].name), "classes", &names[i],
+                                    &n[i]);
         if (!comm_any(c, !has)) continue;
         if (has) free(names[i]);
         names[i] = NULL;

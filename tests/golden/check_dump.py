@@ -55,6 +55,19 @@ def loss_net(path):
     return net.double().requires_grad_(False)
 
 
+def refuse_others(attributes):
+    """Ends where the step is of a network that reference.py does not compute."""
+    config = attributes.get("config", "")
+    config = config.decode() if isinstance(config, bytes) else config
+    for section, key, wanted in ("attention", "mode", "mask"), ("model", "residuals", "4"):
+        found = re.search(rf"^{section}:\n(?:  .*\n)*?  {key}: \"?(\w+)", config, re.M)
+        if found and found[1] != wanted:
+            sys.exit(f"check_dump.py: found {section}.{key} {found[1]}, wanted {wanted}, as reference.py computes it")
+    for key in "half", "settle":
+        if np.size(attributes.get(key, 0)) > 1:
+            sys.exit(f"check_dump.py: found attention.{key} of several sizes, wanted one for all regions")
+
+
 def settings(attributes, flags):
     """The flags, then the file's attributes, then the reference job, saying which ones were assumed."""
     chosen, assumed = {}, []
@@ -113,6 +126,7 @@ def main():
 
     with h5py.File(a.file, "r") as f:
         here = f[a.group]
+        refuse_others(here.attrs)
         o = settings(here.attrs, vars(a))
         step = int(here.attrs.get("step", 0))
         batch, weights, wires, loss, grad, after = (
