@@ -327,9 +327,9 @@ TEST(rows_that_another_rank_overwrites_are_found_on_the_page_where_they_meet)
     comm_barrier(&comm);
     if (comm.rank == 0) flip_number(at("seams.h5"), 1000 + N - 1); // the last rank's
     comm_barrier(&comm);
-    bool is_last = comm.rank == comm.size - 1;
-    assert_int_equal(save_read_seams(s), is_last ? -1 : 0);
-    if (is_last) EXPECT(strstr(error_text(), "/x read back: not what was written"));
+    bool finds = comm.size > 1 && comm.rank == comm.size - 1;
+    assert_int_equal(save_read_seams(s), finds ? -1 : 0);
+    if (finds) EXPECT(strstr(error_text(), "/x read back: not what was written"));
     save_free(s);
     free(x);
 }

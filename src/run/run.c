@@ -262,6 +262,8 @@ int train_run(const comm_t *c, const config_t *conf, const train_t *asked)
         status = begin(run, conf, began, found) ? EXIT_RUN_FAILED : train(run, conf, &how, found);
     } else if (!dump_check(&run->tr, how.dump, how.resume)) {
         status = dump_step(&run->tr, how.dump) ? EXIT_RUN_FAILED : EXIT_DONE;
+        if (status == EXIT_DONE && c->rank == 0)
+            printf("step %ld is in %s; nothing was trained\n", run->tr.step - 1, how.dump);
     }
 out:
     CHECK(!run->saving.save, "a checkpoint was begun and not ended");
