@@ -87,5 +87,6 @@ static int run(const comm_t *c, int argc, char **argv)
 
 const command_t command_check = {
     "check", "check CONFIG.yaml [--set KEY=VALUE]...",
-    "validates, prints the plan of the run for this number of ranks, looks at its data, touches nothing", run
+    "validates, prints the plan of the run for this number of ranks, looks at its data, touches nothing", run,
+    NULL
 };

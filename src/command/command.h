@@ -8,6 +8,7 @@
 typedef struct {
     const char *name, *usage, *help;
     int (*run)(const comm_t *c, int argc, char **argv);
+    const char *options; // lines of COMMAND --help alone; NULL: none
 } command_t;
 
 extern const command_t command_train, command_check, command_graph, command_translate, command_evaluate,

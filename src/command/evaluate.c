@@ -24,5 +24,7 @@ const command_t command_evaluate = {
     "                     [--output FILE.json] [--arrays FILE.h5]",
     "figures on test images, as a table and JSON; those of features need a classifier trained by "
     "configs/classifier-*.yaml",
-    run
+    run,
+    "      --data       the same groups of another file\n"
+    "      --arrays     what others need to compute the figures again\n",
 };

@@ -74,4 +74,4 @@ static int run(const comm_t *c, int argc, char **argv)
 }
 
 const command_t command_graph = { "graph", "graph CONFIG.yaml [--set KEY=VALUE]...",
-                                  "prints the tapes of one leaf: names, shapes, bytes, FLOPs", run };
+                                  "prints the tapes of one leaf: names, shapes, bytes, FLOPs", run, NULL };

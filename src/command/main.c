@@ -16,13 +16,19 @@ static void help_of(const command_t *command)
     printf("  dagan_mpi %s\n      %s\n", command->usage, command->help);
 }
 
+static void all_help_of(const command_t *command)
+{
+    help_of(command);
+    if (command->options) fputs(command->options, stdout);
+}
+
 static void help(void)
 {
     printf("dagan_mpi %s: trains DA-GAN, unpaired image translation with attention, on MPI ranks\n\n",
            DAGAN_VERSION);
     for (int i = 0; i < N_COMMANDS; i++) help_of(commands[i]);
     printf("  dagan_mpi --help [config | COMMAND] | --version\n      `--help config` lists every key of the "
-           "configuration\n\n"
+           "configuration, --help COMMAND its options\n\n"
            "Run it under mpirun or srun, a rank for each core:  mpirun -np 4 dagan_mpi configs/faces.yaml\n"
            "Exit status: 0 done, 1 mistake in what was asked for, 2 the run failed, 75 stopped after a "
            "checkpoint.\n");
@@ -48,7 +54,7 @@ static int help_on(const comm_t *c, const char *topic)
         comm_agree(c, fail("--help: found %s, wanted config or a command", topic), error_text());
         return EXIT_USER;
     }
-    if (c->rank == 0) command ? help_of(command) : is_config ? config_help() : help();
+    if (c->rank == 0) command ? all_help_of(command) : is_config ? config_help() : help();
     return EXIT_DONE;
 }
 
@@ -65,7 +71,7 @@ static int run(const comm_t *c, int argc, char **argv)
     }
     const command_t *command = find(argv[1]);
     if (command && argc > 2 && is(argv[argc - 1], "--help", "-h")) {
-        if (c->rank == 0) help_of(command);
+        if (c->rank == 0) all_help_of(command);
         return EXIT_DONE;
     }
     if (command) return command->run(c, argc - 2, argv + 2);

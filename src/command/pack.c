@@ -35,6 +35,12 @@ static int run(const comm_t *c, int argc, char **argv)
 }
 
 const command_t command_pack = {
-    "pack", "pack DIR|FILE... --output FILE.h5 [--size 64] [--group NAME] [--labels FILE.csv] [--strict]",
-    "turns PNG and JPEG pictures into a data set", run
+    "pack",
+    "pack DIR|FILE... --output FILE.h5 [--size 64] [--group NAME] [--labels FILE.csv] [--strict]",
+    "turns PNG and JPEG pictures into a data set",
+    run,
+    "      --size       in pixels; pictures are cut to the square in their middle\n"
+    "      --group      the domain's name, else that of FILE.h5\n"
+    "      --labels     lines file,LABEL,... and then one for each picture\n"
+    "      --strict     ends where a picture cannot be read, which is skipped otherwise\n",
 };

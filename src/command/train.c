@@ -39,5 +39,10 @@ const command_t command_train = {
     "train",
     "[train] CONFIG.yaml [--set KEY=VALUE]... [--fresh | --resume FILE] [--profile]\n"
     "                  [--dump-step FILE.h5]",
-    "trains; continues by itself where the run directory holds a checkpoint", run
+    "trains; continues by itself where the run directory holds a checkpoint",
+    run,
+    "      --fresh      begins anew; the old run moves to DIR.1\n"
+    "      --resume     goes on from that checkpoint, also of another run\n"
+    "      --profile    writes trace.json for Perfetto\n"
+    "      --dump-step  trains nothing: writes all numbers of one step, to be computed by others\n",
 };

@@ -22,5 +22,9 @@ static int run(const comm_t *c, int argc, char **argv)
 const command_t command_translate = {
     "translate",
     "translate CKPT.h5 --input FILE.h5[:/GROUP/SPLIT]|DIR --output DIR|FILE.h5 [--group NAME] [--split test]",
-    "translates a data set or pictures with the averaged weights; shows the regions", run
+    "translates a data set or pictures with the averaged weights; shows the regions",
+    run,
+    "      --input      pictures are cut to the square in their middle; what cannot be read is skipped\n"
+    "      --output     DIR gets NAME.png and NAME-regions.png, FILE.h5 also centres and labels\n"
+    "      --group      of FILE.h5, --split as well; else data.source.group and test\n",
 };
