@@ -194,7 +194,8 @@ async function check_damage() {
   const cut = join(dirname(translations[0]), "cut.h5"), bytes = readFileSync(translations[0]);
   writeFileSync(cut, bytes.subarray(0, bytes.length / 2));
   await open(cut);
-  const lengths = `it has ${Math.floor(bytes.length / 2)} bytes, wanted ${bytes.length}`;
+  // The end that HDF5 noted; room that was reserved beyond it may be left.
+  const end = bytes.readBigUInt64LE(28), lengths = `it has ${Math.floor(bytes.length / 2)} bytes, wanted ${end}`;
   let found = await message(`cut.h5 is cut short: ${lengths}`);
   check("a_file_cut_short_says_so", found === "", [found, lengths]);
   const foreign = write("foreign.h5", (f) => {

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "picture.h"
@@ -110,6 +111,13 @@ static void write_pixels(coder_t *c, FILE *file, const picture_t *p)
     png_write_end(c->png, NULL);
 }
 
+// Not a device, which is nobody's to remove.
+static bool is_regular(FILE *file)
+{
+    struct stat s;
+    return fstat(fileno(file), &s) == 0 && S_ISREG(s.st_mode);
+}
+
 int picture_write(const picture_t *p, const char *path)
 {
     FILE *file = fopen(path, "wb");
@@ -125,8 +133,9 @@ int picture_write(const picture_t *p, const char *path)
     }
     png_destroy_write_struct(&c->png, &c->info);
     int bad = c->done ? 0 : fail("%s: cannot be written: %s", path, errno ? strerror(errno) : c->why);
+    bool is_ours = is_regular(file);
     if (fclose(file) && !bad) bad = fail("%s: cannot be written: %s", path, strerror(errno));
-    if (bad) unlink(path); // a half of it is of no use
+    if (bad && is_ours) unlink(path); // a half of it is of no use
     free(c);
     return bad;
 }
