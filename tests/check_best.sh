@@ -58,7 +58,7 @@ expect "nor at the end does it cost the last checkpoint" test -s "$T/end/ckpt-00
 expect "or the run" says "$T/end/log.txt" "^done: 1 steps"
 train 2 "$T/bad" "${BEST[@]}" --set data.validation=0
 expect "no validation rows: status 1" status_is 1 $?
-expect "no validation rows: one line" one_line "$T/bad.err" "^dagan_mpi: configs/smoke.yaml: data.validation: found 0, wanted at least 16 rows"
+expect "no validation rows: one line" one_line "$T/bad.err" "^dagan_mpi: --set: data.validation: found 0, wanted at least 16 rows"
 train 2 "$T/bad" "${BEST[@]}" --set checkpoint.best=fid
 expect "few validation rows for FID: one line" one_line "$T/bad.err" "found 20, wanted at least 256 rows for checkpoint.best fid"
 train 2 "$T/bad" --set checkpoint.best=kid

@@ -9,6 +9,7 @@
 // before gemm.c asks.
 __attribute__((constructor(101))) static void take_haswell(void)
 {
+    __builtin_cpu_init(); // its own constructor may come later
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) setenv("BLIS_ARCH_TYPE", "3", 1);
 }
 
