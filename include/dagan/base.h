@@ -68,6 +68,11 @@ int output_opens(const char *path);
 // Before a text that begins with `first` is written to `path`: 0, or -1 after fail() where a file stands
 // there that begins otherwise.  Links into /dev and NULL are well.
 int output_replaces_text(const char *path, char first);
+// Brings a file or a folder to disk.  0, or -1 after fail().
+int sync_path(const char *path);
+// Gives `tmp`, which is on disk, the name `path` in the same folder, so that it outlives a crash.  0, or -1
+// after fail().
+int take_name(const char *tmp, const char *path);
 
 // ---- profile -------------------------------------------------------------------------------------
 

@@ -277,11 +277,6 @@ static int shared(const save_t *s, int bad)
     return bad ? -1 : fail("%s", "");
 }
 
-static int take_place(const char *tmp, const char *path)
-{
-    return rename(tmp, path) ? fail("%s: %s", path, strerror(errno)) : 0;
-}
-
 int save_whole(save_t *s, save_attributes_t *attributes, const void *arg)
 {
     bool is_first = s->comm->rank == 0;
@@ -294,7 +289,7 @@ int save_whole(save_t *s, save_attributes_t *attributes, const void *arg)
         bad = shared(s, save_wait(s));
     }
     if (!bad) bad = shared(s, save_read_seams(s));
-    if (!bad) bad = shared(s, is_first && (save_check(s) || take_place(s->path, path)));
+    if (!bad) bad = shared(s, is_first && (save_check(s) || take_name(s->path, path)));
     if (bad && is_first) unlink(s->path); // a half of it is of no use
     return bad;
 }

@@ -1,6 +1,7 @@
-// Two names of one file: links, "./", another way through the folders.
+// Names of files: two of one file, what stands where a result is to go, and how a new file takes its name.
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,28 @@ int output_replaces_text(const char *path, char first)
     return found == first
                ? 0
                : fail("%s: exists and is another kind of file; remove it first, or name another", path);
+}
+
+int sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || (fsync(fd) && errno != EINVAL)) { // EINVAL: a file system on which folders have no fsync
+        int why = errno;
+        if (fd >= 0) close(fd);
+        return fail("%s: cannot be brought to disk: %s", path, strerror(why));
+    }
+    return close(fd) ? fail("%s: %s", path, strerror(errno)) : 0;
+}
+
+int take_name(const char *tmp, const char *path)
+{
+    char folder[4096];
+    size_t n = strlen(path);
+    while (n && path[n - 1] != '/') n--;
+    if (n >= sizeof folder) return fail("%s: is too long a name", path);
+    memcpy(folder, n ? path : ".", n ? n : 1);
+    folder[n ? n : 1] = 0;
+    return rename(tmp, path) ? fail("%s: cannot be written: %s", path, strerror(errno)) : sync_path(folder);
 }
 
 int output_spares(const char *option, const char *output, const char *const input[], int n)

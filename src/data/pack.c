@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,21 +110,6 @@ static int check_counts(const kept_t *k, const files_t *f, bool strict)
 
 // ---- after ---------------------------------------------------------------------------------------
 
-static int sync_path(const char *path)
-{
-    int file = open(path, O_RDONLY), bad = file < 0 || (fsync(file) && errno != EINVAL);
-    if (file >= 0) close(file);
-    return bad;
-}
-
-static int commit(const char *tmp, const char *output)
-{
-    char *copy = strdup(output);
-    int bad = sync_path(tmp) || rename(tmp, output) || sync_path(dirname(copy));
-    free(copy);
-    return bad ? fail("%s: cannot be written: %s", output, strerror(errno)) : 0;
-}
-
 // How many of all pictures have no class of that label.
 static size_t without(const column_t *column, size_t n)
 {
@@ -191,7 +175,7 @@ static int make(const comm_t *c, const pack_t *p, const char *tmp, const char *g
         snprintf(source, sizeof source, "packed by dagan_mpi %s from %s%s", DAGAN_VERSION, p->inputs[0],
                  p->n_inputs > 1 ? " and others" : "");
         if (write_or_die(c, tmp, group, source, &k, t) ||
-            comm_agree(c, c->rank == 0 && commit(tmp, p->output), error_text()))
+            comm_agree(c, c->rank == 0 && (sync_path(tmp) || take_name(tmp, p->output)), error_text()))
             status = EXIT_RUN_FAILED;
     }
     if (status == EXIT_DONE && c->rank == 0) report(p, group, &k, f, t);

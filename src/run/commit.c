@@ -18,17 +18,6 @@
 
 enum { PATH_TEXT = 2 * CONF_TEXT_MAX, NAME_TEXT = 64 };
 
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0 || (fsync(fd) && errno != EINVAL)) { // EINVAL: a file system on which folders have no fsync
-        int why = errno;
-        if (fd >= 0) close(fd);
-        return fail("%s: cannot be brought to disk: %s", path, strerror(why));
-    }
-    return close(fd) ? fail("%s: %s", path, strerror(errno)) : 0;
-}
-
 // ---- the files of a run directory ------------------------------------------------------------------
 
 // The step in "ckpt-00000200.h5" + `end`, -1 where the name is another.
@@ -116,7 +105,7 @@ static int point_latest(const char *dir, const char *name)
     snprintf(fresh, sizeof fresh, "%s/latest.h5.tmp", dir);
     if (unlink(fresh) && errno != ENOENT) return fail("%s: %s", fresh, strerror(errno));
     if (symlink(name, fresh) || rename(fresh, link)) return fail("%s: %s", link, strerror(errno));
-    return sync_folder(dir);
+    return sync_path(dir);
 }
 
 // A checkpoint counts without it: the newest file is found by its name.
@@ -137,9 +126,7 @@ static int commit(const saving_t *s, const char *dir, const config_t *conf)
 {
     char path[PATH_TEXT], tmp[PATH_TEXT];
     paths(s, dir, path, tmp);
-    if (save_check(s->save)) return -1;
-    if (rename(tmp, path)) return fail("%s: %s", path, strerror(errno));
-    if (sync_folder(dir)) return -1;
+    if (save_check(s->save) || take_name(tmp, path)) return -1;
     if (!s->is_latest) return 0;
     tell_latest(dir, s->name);
     return drop_old(dir, s->step, conf);
