@@ -1,130 +1,94 @@
 // The passes of a norm over one image of (pixels, c): sums for its statistics, and applying them.
 //
-// Up to BLOCK pixels are summed in float and blocks in double, which keeps the error of a 256x256 mean below
-// 1e-6 of its terms.
+// They wait for memory, so pixels are taken as they lie: a run of neighbouring channels, as many as the
+// registers hold, of one after the other.  Up to BLOCK pixels are summed in float and blocks in double, which
+// keeps the error of a 256x256 mean below 1e-6 of its terms.
+
+#include <string.h>
 
 #include "isa.h"
 
-enum { BLOCK = 64, WIDE = 16 };
+enum { BLOCK = 64, RUN = 8, HALF = RUN / 2 }; // pixels; vectors
 static const float LEAK = 0.2f;
-
-// Adds to s1[c] and s2[c] the sums of x - shift and of its square.
-void ISA_NAME(norm_sums)(const float *x, size_t pixels, size_t c, const float *shift, double *s1, double *s2)
-{
-    for (size_t p0 = 0; p0 < pixels; p0 += BLOCK) {
-        size_t end = p0 + BLOCK < pixels ? p0 + BLOCK : pixels, j = 0;
-        for (; j + LANES <= c; j += LANES) {
-            vec_t middle = load(shift + j), a = { 0 }, b = { 0 };
-            for (size_t p = p0; p < end; p++) {
-                vec_t v = load(x + p * c + j) - middle;
-                a += v;
-                b += v * v;
-            }
-            for (size_t l = 0; l < LANES; l++) {
-                s1[j + l] += a[l];
-                s2[j + l] += b[l];
-            }
-        }
-        for (; j < c; j++) {
-            float a = 0, b = 0;
-            for (size_t p = p0; p < end; p++) {
-                float v = x[p * c + j] - shift[j];
-                a += v;
-                b += v * v;
-            }
-            s1[j] += a;
-            s2[j] += b;
-        }
-    }
-}
-
-// Calls `body(i, j)` for element i of channel j: WIDE channels at a time, which fill whole vectors and keep
-// what belongs to the channels in registers, over BLOCK pixels, which stay in the cache.
-#define EACH_ELEMENT(pixels, c, body)                                                  \
-    for (size_t p0 = 0; p0 < (pixels); p0 += BLOCK) {                                  \
-        size_t end = p0 + BLOCK < (pixels) ? p0 + BLOCK : (pixels), first = 0;         \
-        for (; first + WIDE <= (c); first += WIDE) {                                   \
-            for (size_t p = p0; p < end; p++)                                          \
-                for (size_t l = 0; l < WIDE; l++) body(p *(c) + first + l, first + l); \
-        }                                                                              \
-        for (size_t p = p0; p < end; p++)                                              \
-            for (size_t j = first; j < (c); j++) body(p *(c) + j, j);                  \
-    }
-
-INLINE float after_act(float v, act_t act)
-{
-    return act == ACT_RELU ? (v > 0 ? v : 0) : act == ACT_LEAKY ? (v > 0 ? v : LEAK * v) : v;
-}
-
-// The gradient before the activation of v, which costs less to compute again than the output costs to read.
-INLINE float before_act(float g, float v, act_t act)
-{
-    return act == ACT_NONE || v > 0 ? g : act == ACT_RELU ? 0 : LEAK * g;
-}
-
-INLINE void apply(float *restrict y, const float *restrict x, size_t pixels, size_t c,
-                  const float *restrict scale, const float *restrict offset, act_t act)
-{
-#define BODY(i, j) y[i] = after_act(x[i] * scale[j] + offset[j], act)
-    EACH_ELEMENT(pixels, c, BODY)
-#undef BODY
-}
 
 typedef int mask_t __attribute__((vector_size(LANES * 4)));
 
-INLINE vec_t before_act_vector(vec_t g, vec_t v, act_t act)
+INLINE vec_t choose(mask_t on, vec_t yes, vec_t no)
 {
-    if (act == ACT_NONE) return g;
-    mask_t on = v > 0;
-    return (vec_t)((on & (mask_t)g) | (~on & (mask_t)(act == ACT_LEAKY ? LEAK * g : 0 * g)));
+    return (vec_t)((on & (mask_t)yes) | (~on & (mask_t)no));
 }
 
-INLINE void gradient_sums(const float *g, const float *x, size_t pixels, size_t c, const float *scale,
-                          double *s1, double *s2, act_t act)
+INLINE vec_t after_act(vec_t v, act_t act)
 {
-    const float *offset = scale + c, *mean = offset + c;
-    for (size_t p0 = 0; p0 < pixels; p0 += BLOCK) {
-        size_t end = p0 + BLOCK < pixels ? p0 + BLOCK : pixels, j = 0;
-        for (; j + WIDE <= c; j += WIDE) {
-            enum { N = WIDE / LANES };
-            vec_t a[N] = { { 0 } }, b[N] = { { 0 } };
-            for (size_t i = p0 * c + j; i < end * c; i += c)
-                for (size_t n = 0, l = 0; n < N; n++, l += LANES) {
-                    vec_t v = load(x + i + l), y = v * load(scale + j + l) + load(offset + j + l);
-                    vec_t d = before_act_vector(load(g + i + l), y, act);
-                    a[n] += d;
-                    b[n] += d * (v - load(mean + j + l));
-                }
-            for (size_t l = 0; l < WIDE; l++) {
-                s1[j + l] += a[l / LANES][l % LANES];
-                s2[j + l] += b[l / LANES][l % LANES];
-            }
-        }
-        for (; j < c; j++) {
-            float a = 0, b = 0;
-            for (size_t i = p0 * c + j; i < end * c; i += c) {
-                float d = before_act(g[i], x[i] * scale[j] + offset[j], act);
-                a += d;
-                b += d * (x[i] - mean[j]);
-            }
-            s1[j] += a;
-            s2[j] += b;
-        }
+    return act == ACT_NONE ? v : choose(v > 0, v, act == ACT_LEAKY ? LEAK * v : (vec_t){ 0 });
+}
+
+// The gradient before the activation of v, which costs less to compute again than the output costs to read.
+INLINE vec_t before_act(vec_t g, vec_t v, act_t act)
+{
+    return act == ACT_NONE ? g : choose(v > 0, g, act == ACT_LEAKY ? LEAK * g : (vec_t){ 0 });
+}
+
+// The first `lanes` of a vector, a number that the compiler knows unless the channels fill no vector.
+INLINE vec_t take(const float *p, size_t lanes)
+{
+    vec_t v = { 0 };
+    if (lanes == LANES) return load(p);
+    memcpy(&v, p, lanes * sizeof *p);
+    return v;
+}
+
+INLINE void put(float *p, vec_t v, size_t lanes)
+{
+    if (lanes == LANES)
+        store(p, v);
+    else
+        memcpy(p, &v, lanes * sizeof *p);
+}
+
+// Calls `run(vectors, lanes)` with j, the first channel of a run of at most `most` vectors, for each run of
+// each block of pixels [p0, end).
+#define EACH_RUN(most, all, c, run)                                  \
+    for (size_t p0 = 0; p0 < (all); p0 += BLOCK) {                   \
+        size_t end = p0 + BLOCK < (all) ? p0 + BLOCK : (all), j = 0; \
+        RUNS_OF(8, most, c, run)                                     \
+        RUNS_OF(4, most, c, run)                                     \
+        RUNS_OF(2, most, c, run)                                     \
+        RUNS_OF(1, most, c, run)                                     \
+        if (j < (c)) run(1, (c)-j);                                  \
     }
-}
+#define RUNS_OF(vectors, most, c, run) \
+    for (; vectors <= most && j + vectors * LANES <= (c); j += vectors * LANES) run(vectors, LANES);
 
-INLINE void gradient(float *restrict gx, const float *restrict g, const float *restrict x, size_t pixels,
-                     size_t c, const float *restrict scale, act_t act, bool adds)
+INLINE void add_sums(double *s, const vec_t *sum, int vectors, size_t lanes)
 {
-    const float *restrict offset = scale + c, *restrict q = offset + c, *restrict r = q + c;
-#define BODY(i, j)               \
-    gx[i] = (adds ? gx[i] : 0) + \
-            (before_act(g[i], x[i] * scale[j] + offset[j], act) * scale[j] + (x[i] * q[j] + r[j]))
-    EACH_ELEMENT(pixels, c, BODY)
-#undef BODY
+    for (int n = 0; n < vectors; n++, s += LANES)
+        for (size_t l = 0; l < lanes; l++) s[l] += sum[n][l];
 }
 
-// One copy of the loop for each activation.
+INLINE void sums(int vectors, size_t lanes, const float *x, size_t pixels, size_t c, const float *shift,
+                 double *s1, double *s2)
+{
+    vec_t middle[RUN], a[RUN] = { { 0 } }, b[RUN] = { { 0 } };
+    for (int n = 0; n < vectors; n++) middle[n] = take(shift + n * LANES, lanes);
+    for (size_t p = 0; p < pixels; p++, x += c)
+        for (int n = 0; n < vectors; n++) {
+            vec_t v = take(x + n * LANES, lanes) - middle[n];
+            a[n] += v;
+            b[n] += v * v;
+        }
+    add_sums(s1, a, vectors, lanes);
+    add_sums(s2, b, vectors, lanes);
+}
+
+// Adds to s1[c] and s2[c] the sums of x - shift and of its square.
+void ISA_NAME(norm_sums)(const float *x, size_t pixels, size_t c, const float *shift, double *s1, double *s2){
+#define CALL(vectors, lanes) sums(vectors, lanes, x + p0 * c + j, end - p0, c, shift + j, s1 + j, s2 + j)
+    EACH_RUN(RUN, pixels, c, CALL)
+#undef CALL
+}
+
+// One copy of a loop for each activation.
 #define EACH_ACT(act, call)                 \
     switch (act) {                          \
     case ACT_NONE: call(ACT_NONE); break;   \
@@ -132,22 +96,97 @@ INLINE void gradient(float *restrict gx, const float *restrict g, const float *r
     case ACT_LEAKY: call(ACT_LEAKY); break; \
     }
 
+INLINE void apply_run(int vectors, size_t lanes, float *restrict y, const float *restrict x, size_t pixels,
+                      size_t c, const float *scale, const float *offset, act_t act)
+{
+    vec_t s[RUN], o[RUN];
+    for (int n = 0; n < vectors; n++) {
+        s[n] = take(scale + n * LANES, lanes);
+        o[n] = take(offset + n * LANES, lanes);
+    }
+    for (size_t p = 0; p < pixels; p++, x += c, y += c)
+        for (int n = 0; n < vectors; n++)
+            put(y + n * LANES, after_act(take(x + n * LANES, lanes) * s[n] + o[n], act), lanes);
+}
+
+INLINE void apply(float *y, const float *x, size_t pixels, size_t c, const float *scale, const float *offset,
+                  act_t act)
+{
+#define CALL(vectors, lanes) \
+    apply_run(vectors, lanes, y + p0 * c + j, x + p0 * c + j, end - p0, c, scale + j, offset + j, act)
+    EACH_RUN(RUN, pixels, c, CALL)
+#undef CALL
+}
+
 // y = act(x * scale + offset).
 void ISA_NAME(norm_apply)(float *y, const float *x, size_t pixels, size_t c, const float *scale,
-                          const float *offset, act_t act)
-{
+                          const float *offset, act_t act){
 #define CALL(a) apply(y, x, pixels, c, scale, offset, a)
     EACH_ACT(act, CALL)
+#undef CALL
+}
+
+INLINE void gradient_sums_run(int vectors, size_t lanes, const float *g, const float *x, size_t pixels,
+                              size_t c, const float *k, double *s1, double *s2, act_t act)
+{
+    vec_t a[RUN] = { { 0 } }, b[RUN] = { { 0 } };
+    for (size_t p = 0; p < pixels; p++, x += c, g += c)
+        for (int n = 0; n < vectors; n++) {
+            const float *scale = k + n * LANES, *offset = scale + c, *mean = offset + c;
+            vec_t v = take(x + n * LANES, lanes), y = v * take(scale, lanes) + take(offset, lanes);
+            vec_t d = before_act(take(g + n * LANES, lanes), y, act);
+            a[n] += d;
+            b[n] += d * (v - take(mean, lanes));
+        }
+    add_sums(s1, a, vectors, lanes);
+    add_sums(s2, b, vectors, lanes);
+}
+
+INLINE void gradient_sums(const float *g, const float *x, size_t pixels, size_t c, const float *k, double *s1,
+                          double *s2, act_t act)
+{
+#define CALL(vectors, lanes) \
+    gradient_sums_run(vectors, lanes, g + p0 * c + j, x + p0 * c + j, end - p0, c, k + j, s1 + j, s2 + j, act)
+    EACH_RUN(RUN, pixels, c, CALL)
 #undef CALL
 }
 
 // Adds to s1[c] the sum of g', the gradient before the activation, and to s2[c] that of g' (x - mean).  k
 // holds three rows of c numbers: scale and offset of norm_apply, and mean.
 void ISA_NAME(norm_gradient_sums)(const float *g, const float *x, size_t pixels, size_t c, const float *k,
-                                  double *s1, double *s2, act_t act)
-{
+                                  double *s1, double *s2, act_t act){
 #define CALL(a) gradient_sums(g, x, pixels, c, k, s1, s2, a)
     EACH_ACT(act, CALL)
+#undef CALL
+}
+
+INLINE void gradient_run(int vectors, size_t lanes, float *restrict gx, const float *restrict g,
+                         const float *restrict x, size_t pixels, size_t c, const float *restrict k, act_t act,
+                         bool adds)
+{
+    vec_t s[RUN], o[RUN], q[RUN], r[RUN];
+    for (int n = 0; n < vectors; n++) {
+        const float *at = k + n * LANES;
+        s[n] = take(at, lanes);
+        o[n] = take(at + c, lanes);
+        q[n] = take(at + 2 * c, lanes);
+        r[n] = take(at + 3 * c, lanes);
+    }
+    for (size_t p = 0; p < pixels; p++, x += c, g += c, gx += c)
+        for (int n = 0; n < vectors; n++) {
+            vec_t v = take(x + n * LANES, lanes), y = v * s[n] + o[n];
+            vec_t d = before_act(take(g + n * LANES, lanes), y, act) * s[n] + (v * q[n] + r[n]);
+            put(gx + n * LANES, adds ? take(gx + n * LANES, lanes) + d : d, lanes);
+        }
+}
+
+INLINE void gradient(float *gx, const float *g, const float *x, size_t pixels, size_t c, const float *k,
+                     act_t act, bool adds)
+{
+#define CALL(vectors, lanes)                                                                               \
+    gradient_run(vectors, lanes, gx + p0 * c + j, g + p0 * c + j, x + p0 * c + j, end - p0, c, k + j, act, \
+                 adds)
+    EACH_RUN(HALF, pixels, c, CALL)
 #undef CALL
 }
 
