@@ -33,13 +33,18 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
 
 // Every kernel: return type, name, arguments.
 #define KERNELS(X)                                                                                           \
-    /* v = B^T d B of the input d, given as the addresses of its pixels' c channels. */                      \
-    X(void, winograd_input, (float *v, size_t stride, const float *const d[], size_t c))                     \
-    X(void, winograd_s2_input, (float *v, size_t stride, const float *const d[], size_t c))                  \
+    /* v = B^T d B of the input d, given as the addresses of its pixels' c channels; `soon`: those of the    \
+     * next call, which are fetched meanwhile. */                                                            \
+    X(void, winograd_input,                                                                                  \
+      (float *v, size_t stride, const float *const d[], const float *const soon[], size_t c))                \
+    X(void, winograd_s2_input,                                                                               \
+      (float *v, size_t stride, const float *const d[], const float *const soon[], size_t c))                \
     /* v = A d A^T of the gradient d of 4x4 outputs; groups of KERNEL_LANES channels start `group` floats    \
      * apart. */                                                                                             \
-    X(void, winograd_gradient, (float *v, size_t stride, size_t group, const float *const d[], size_t c))    \
-    X(void, winograd_s2_gradient, (float *v, size_t stride, size_t group, const float *const d[], size_t c)) \
+    X(void, winograd_gradient,                                                                               \
+      (float *v, size_t stride, size_t group, const float *const d[], const float *const soon[], size_t c))  \
+    X(void, winograd_s2_gradient,                                                                            \
+      (float *v, size_t stride, size_t group, const float *const d[], const float *const soon[], size_t c))  \
     /* y = act(A^T m A + bias); bias may be NULL. */                                                         \
     X(void, winograd_output,                                                                                 \
       (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
@@ -47,8 +52,9 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
       (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
     /* y += A^T m A; pixels may share an address (the gradient of an upsampled image). */                    \
     X(void, winograd_output_add, (float *const y[], const float *m, size_t stride, size_t c))                \
-    /* d += B m B^T, the gradient of the input. */                                                           \
-    X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c))              \
+    /* d += B m B^T, the gradient of the input, given as the addresses of its pixels.  Unless it adds, only  \
+     * the first row and column, which neighbouring tiles wrote before, are added to. */                     \
+    X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c, bool adds))   \
     /* u = G g G^T of nine rows g of c weights, and g += G^T u G. */                                         \
     X(void, winograd_weights, (float *u, size_t stride, const float *const g[], size_t c))                   \
     X(void, winograd_s2_weights, (float *u, size_t stride, const float *const g[], size_t c))                \

@@ -136,16 +136,30 @@ static void make_form(const conv_t *k, conv_pass_t which, float *form, const flo
     }
 }
 
-// Channels [first, first + wide) of all points' products: of tiles' points v (tiles, depth), step_v apart,
-// with the weights, into m (tiles, wide), step_m apart.
-static void multiply_stripe(const winograd_t *j, float *m, size_t step_m, const float *v, size_t step_v,
-                            int tiles, const float *form, size_t depth, size_t width, size_t first)
+// The points v (tiles, depth) of a block, step floats apart, and the weights (depth, width) that they meet.
+typedef struct {
+    const float *v;
+    size_t step;
+    int tiles;
+    const float *form;
+    size_t depth, width;
+} factors_t;
+
+// Channels [first, first + wide) of all points' products, into m (tiles, wide), step_m apart.  Meanwhile
+// those of the pixels that they become are fetched: to[pixels], or none.
+static void multiply_stripe(const winograd_t *j, float *m, size_t step_m, const factors_t *f, size_t first,
+                            const float *const *to, int pixels)
 {
-    size_t wide = stripe_width(width, first);
-    for (int p = 0; p < j->points; p++)
-        gemm_panels(tiles, (int)wide, (int)depth, v + (size_t)p * step_v, depth, 1,
-                    form + stripe_at(depth, width, first, winograd_weight(j, p)), depth, 0,
+    size_t wide = stripe_width(f->width, first);
+    int share = (pixels + j->points - 1) / j->points;
+    for (int p = 0; p < j->points; p++) {
+        for (int i = p * share; i < (p + 1) * share && i < pixels; i++)
+            for (size_t c = 0; to[i] && c < wide; c += KERNEL_LANES)
+                __builtin_prefetch(to[i] + first + c, 1, 2);
+        gemm_panels(f->tiles, (int)wide, (int)f->depth, f->v + (size_t)p * f->step, f->depth, 1,
+                    f->form + stripe_at(f->depth, f->width, first, winograd_weight(j, p)), f->depth, 0,
                     m + (size_t)p * step_m, wide);
+    }
 }
 
 // ---- forward, and backward_data of stride 1 --------------------------------------------------------
@@ -157,18 +171,19 @@ typedef struct {
     bool adds; // to what stands there
 } ending_t;
 
-// Channels [first, first + channels) of a tile.
-static void write_output(const winograd_t *j, float *y, const float *m, size_t stride, int tile, size_t first,
-                         size_t channels, const ending_t *e)
+enum { TILE_PIXELS = WINOGRAD_TILE * WINOGRAD_TILE };
+
+// Channels [first, first + channels) of a tile, whose pixels lie at to[].
+static void write_output(const winograd_t *j, const float *const *to, const float *m, size_t stride,
+                         size_t first, size_t channels, const ending_t *e)
 {
     const float *bias = e->bias ? e->bias + first : NULL;
-    const float *at[WINOGRAD_TILE * WINOGRAD_TILE];
-    float *const *to = (float *const *)at;
-    winograd_output_pixels(j, at, y + first, tile, e->up, NULL);
+    float *y[TILE_PIXELS];
+    for (int p = 0; p < TILE_PIXELS; p++) y[p] = to[p] ? (float *)to[p] + first : NULL;
     if (e->adds)
-        kernel->winograd_output_add(to, m, stride, channels);
+        kernel->winograd_output_add(y, m, stride, channels);
     else
-        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(to, m, stride, channels, bias,
+        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(y, m, stride, channels, bias,
                                                                                 e->act);
 }
 
@@ -176,7 +191,7 @@ static void run(const winograd_t *j, float *y, const float *x, const float *form
                 float *scratch)
 {
     int threads = omp_get_max_threads(), share = (j->tiles + threads - 1) / threads,
-        block = winograd_block(share);
+        block = winograd_block(share, WINOGRAD_BLOCK);
     size_t step_v = winograd_step(j->ci, block), step_m = winograd_step(STRIPE, block);
     float *zeros = scratch, *blocks = scratch + j->ci;
     memset(zeros, 0, j->ci * sizeof(float));
@@ -185,13 +200,16 @@ static void run(const winograd_t *j, float *y, const float *x, const float *form
         int tiles = j->tiles - first < block ? j->tiles - first : block;
         float *v = blocks + (step_v + step_m) * (size_t)j->points * (size_t)omp_get_thread_num();
         float *m = v + step_v * (size_t)j->points;
+        factors_t factors = { v, step_v, tiles, form, j->ci, j->co };
+        const float *to[WINOGRAD_BLOCK * TILE_PIXELS];
+        winograd_carry_inputs(j, v, step_v, x, first, tiles, zeros);
         for (int t = 0; t < tiles; t++)
-            winograd_carry_input(j, v + (size_t)t * j->ci, step_v, x, first + t, zeros);
+            winograd_output_pixels(j, to + t * TILE_PIXELS, y, first + t, e->up, NULL);
         for (size_t o = 0; o < j->co; o += STRIPE) {
             size_t wide = stripe_width(j->co, o);
-            multiply_stripe(j, m, step_m, v, step_v, tiles, form, j->ci, j->co, o);
+            multiply_stripe(j, m, step_m, &factors, o, to, tiles * TILE_PIXELS);
             for (int t = 0; t < tiles; t++)
-                write_output(j, y, m + (size_t)t * wide, step_m, first + t, o, wide, e);
+                write_output(j, to + t * TILE_PIXELS, m + (size_t)t * wide, step_m, o, wide, e);
         }
     }
 }
@@ -206,10 +224,10 @@ static void forward(const conv_t *k, float *y, const float *x, const float *form
 // ---- backward_data of stride 2 ---------------------------------------------------------------------
 
 // Tiles of one image overlap by a row and a column, so a thread has whole images.
-static void backward_transposed(const winograd_t *j, float *gx, const float *gy, const float *form,
+static void backward_transposed(const winograd_t *j, float *gx, const float *gy, const float *form, bool adds,
                                 float *scratch)
 {
-    int per_image = j->across * j->down, block = winograd_block(per_image);
+    int per_image = j->across * j->down, block = winograd_block(per_image, WINOGRAD_BLOCK);
     size_t step_v = winograd_step(j->co, block), step_m = winograd_step(STRIPE, block);
     float *zeros = scratch, *blocks = scratch + j->co;
     memset(zeros, 0, j->co * sizeof(float));
@@ -219,15 +237,16 @@ static void backward_transposed(const winograd_t *j, float *gx, const float *gy,
         float *m = v + step_v * (size_t)j->points;
         for (int first = n * per_image; first < (n + 1) * per_image; first += block) {
             int left = (n + 1) * per_image - first, tiles = left < block ? left : block;
-            for (int t = 0; t < tiles; t++)
-                winograd_carry_gradient(j, v + (size_t)t * j->co, step_v, KERNEL_LANES, gy, first + t, zeros);
+            factors_t factors = { v, step_v, tiles, form, j->co, j->ci };
+            winograd_carry_gradients(j, v, j->co, step_v, KERNEL_LANES, gy, first, tiles, zeros);
             for (size_t i = 0; i < j->ci; i += STRIPE) {
                 size_t wide = stripe_width(j->ci, i);
-                multiply_stripe(j, m, step_m, v, step_v, tiles, form, j->co, j->ci, i);
+                multiply_stripe(j, m, step_m, &factors, i, NULL, 0);
                 for (int t = 0; t < tiles; t++) {
                     const float *at[WINOGRAD_POINTS_MAX];
                     winograd_input_pixels(j, at, gx + i, first + t, NULL);
-                    kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * wide, step_m, wide);
+                    kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * wide, step_m, wide,
+                                                  adds);
                 }
             }
         }
@@ -238,13 +257,13 @@ static void backward_data(const conv_t *k, float *gx, const float *gy, const flo
                           float *scratch)
 {
     winograd_t j = winograd_of(k);
-    bool in_parts = j.stride == 2 || j.up > 1; // several outputs meet in one pixel of gx
-    if (in_parts && !adds)
-        memset(gx, 0, (size_t)j.n * (size_t)(j.h / j.up) * (size_t)(j.w / j.up) * j.ci * sizeof(float));
     if (j.stride == 2) {
-        backward_transposed(&j, gx, gy, form, scratch);
+        backward_transposed(&j, gx, gy, form, adds, scratch);
         return;
     }
+    bool in_parts = j.up > 1; // several outputs meet in one pixel of gx
+    if (in_parts && !adds)
+        memset(gx, 0, (size_t)j.n * (size_t)(j.h / j.up) * (size_t)(j.w / j.up) * j.ci * sizeof(float));
     j = flipped(j);
     j.up = 1;
     run(&j, gx, gy, form, &(ending_t){ NULL, ACT_NONE, k->up, adds || in_parts }, scratch);

@@ -21,8 +21,8 @@ typedef struct {
 } winograd_t;
 
 winograd_t winograd_of(const conv_t *k);
-// Tiles of a block, at most WINOGRAD_BLOCK, so that all blocks are about as large.
-int winograd_block(int tiles);
+// Tiles of a block, at most `most`, so that all blocks are about as large.
+int winograd_block(int tiles, int most);
 // Floats from one point of a block to the next, a little more than there are.
 size_t winograd_step(size_t channels, int tiles);
 // Which of the weights a point meets: with stride 2 the even pixels, the last four on each axis, share one.
@@ -34,12 +34,12 @@ void winograd_input_pixels(const winograd_t *j, const float **at, const float *x
                            const float *outside);
 void winograd_output_pixels(const winograd_t *j, const float **at, const float *y, int tile, int up,
                             const float *outside);
-// Carries a tile of x, or of the gradient of y, to the points of v, which lie `stride` floats apart, those of
-// the gradient with `group` between vectors of channels.
-void winograd_carry_input(const winograd_t *j, float *v, size_t stride, const float *x, int tile,
-                          const float *zeros);
-void winograd_carry_gradient(const winograd_t *j, float *v, size_t stride, size_t group, const float *gy,
-                             int tile, const float *zeros);
+// Carries tiles [first, first + tiles) of x to the points of v, which lie `step` floats apart.
+void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, int first, int tiles,
+                           const float *zeros);
+// Likewise of the gradient of y; tiles lie `apart`, and vectors of channels `group` floats from one another.
+void winograd_carry_gradients(const winograd_t *j, float *v, size_t apart, size_t step, size_t group,
+                              const float *gy, int first, int tiles, const float *zeros);
 
 // The gradient of the weights (conv_winograd_weights.c).  What it costs, direct products: 1; at stride 1 or
 // 2, with channels in whole vectors.

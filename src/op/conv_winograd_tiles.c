@@ -24,9 +24,9 @@ winograd_t winograd_of(const conv_t *k)
     return j;
 }
 
-int winograd_block(int tiles)
+int winograd_block(int tiles, int most)
 {
-    int blocks = (tiles + WINOGRAD_BLOCK - 1) / WINOGRAD_BLOCK;
+    int blocks = (tiles + most - 1) / most;
     return (tiles + blocks - 1) / blocks;
 }
 
@@ -88,18 +88,28 @@ void winograd_output_pixels(const winograd_t *j, const float **at, const float *
            outside);
 }
 
-void winograd_carry_input(const winograd_t *j, float *v, size_t stride, const float *x, int tile,
-                          const float *zeros)
+void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, int first, int tiles,
+                           const float *zeros)
 {
-    const float *at[WINOGRAD_POINTS_MAX];
-    winograd_input_pixels(j, at, x, tile, zeros);
-    (j->stride == 1 ? kernel->winograd_input : kernel->winograd_s2_input)(v, stride, at, j->ci);
+    const float *at[2][WINOGRAD_POINTS_MAX];
+    winograd_input_pixels(j, at[0], x, first, zeros);
+    for (int t = 0; t < tiles; t++) {
+        const float **now = at[t % 2], **soon = at[(t + 1) % 2];
+        winograd_input_pixels(j, soon, x, first + (t + 1 < tiles ? t + 1 : t), zeros);
+        (j->stride == 1 ? kernel->winograd_input : kernel->winograd_s2_input)(v + (size_t)t * j->ci, step,
+                                                                              now, soon, j->ci);
+    }
 }
 
-void winograd_carry_gradient(const winograd_t *j, float *v, size_t stride, size_t group, const float *gy,
-                             int tile, const float *zeros)
+void winograd_carry_gradients(const winograd_t *j, float *v, size_t apart, size_t step, size_t group,
+                              const float *gy, int first, int tiles, const float *zeros)
 {
-    const float *at[WINOGRAD_TILE * WINOGRAD_TILE];
-    winograd_output_pixels(j, at, gy, tile, 1, zeros);
-    (j->stride == 1 ? kernel->winograd_gradient : kernel->winograd_s2_gradient)(v, stride, group, at, j->co);
+    const float *at[2][WINOGRAD_TILE * WINOGRAD_TILE];
+    winograd_output_pixels(j, at[0], gy, first, 1, zeros);
+    for (int t = 0; t < tiles; t++) {
+        const float **now = at[t % 2], **soon = at[(t + 1) % 2];
+        winograd_output_pixels(j, soon, gy, first + (t + 1 < tiles ? t + 1 : t), 1, zeros);
+        (j->stride == 1 ? kernel->winograd_gradient
+                        : kernel->winograd_s2_gradient)(v + (size_t)t * apart, step, group, now, soon, j->co);
+    }
 }

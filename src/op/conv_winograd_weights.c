@@ -3,20 +3,31 @@
 // dU = sum over tiles of (B^T d B) (A gy A^T), then gw += G^T dU G, for one block of tiles after the other
 // and some rows of the weights at a time: they, and what becomes of them, stay in the cache.
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "conv_winograd.h"
 
-enum { PART = 4096 }; // about as many weights, each of many points, are carried back at a time
+enum {
+    PART = 4096, // about as many weights, each of many points, are carried back at a time
+    AT_ONCE = 8  // tiles that a thread carries
+};
 // As measured: a point of a tile costs so many multiplications for each of its channels, and a weight's
 // points so many for each block.
-static const double POINT = 16, WEIGHT = 10;
+static const double POINT = 10, WEIGHT = 10;
+
+// Tiles of a block: as many products' points at either stride, more than of the other passes, since each
+// block carries all weights back.
+static int block_of(const winograd_t *j)
+{
+    return winograd_block(j->tiles, j->stride == 1 ? 2 * WINOGRAD_BLOCK : WINOGRAD_BLOCK);
+}
 
 double winograd_weights_cost(const winograd_t *j)
 {
     double weights = (double)(j->ci * j->co), points = (double)j->points * j->tiles;
-    double blocks = (j->tiles + WINOGRAD_BLOCK - 1) / WINOGRAD_BLOCK;
+    double blocks = ceil((double)j->tiles / block_of(j));
     double cost =
         points * (weights + POINT * (double)(j->ci + j->co)) + blocks * WEIGHT * WINOGRAD_WEIGHTS * weights;
     return cost / (9.0 * j->n * j->oh * j->ow * weights);
@@ -39,7 +50,7 @@ static size_t rows_at_once(const winograd_t *j)
 // A block of both, rows of the weights for each thread, and zeros for what lies outside the image.
 size_t winograd_weights_scratch(const winograd_t *j)
 {
-    int block = winograd_block(j->tiles);
+    int block = block_of(j);
     return (winograd_step(j->ci, block) + winograd_step(j->co, block)) * (size_t)j->points +
            winograd_step(j->co, (int)rows_at_once(j)) * WINOGRAD_WEIGHTS * (size_t)omp_get_max_threads() +
            j->ci + j->co;
@@ -73,7 +84,7 @@ static void add_rows(const winograd_t *j, float *gw, const points_t *at, size_t 
 void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
 {
     winograd_t j = winograd_of(k);
-    int block = winograd_block(j.tiles);
+    int block = block_of(&j);
     size_t rows = rows_at_once(&j), per_thread = winograd_step(j.co, (int)rows) * WINOGRAD_WEIGHTS;
     size_t step_v = winograd_step(j.ci, block), step_y = winograd_step(j.co, block);
     float *zeros = scratch, *v = scratch + j.ci + j.co, *ty = v + step_v * (size_t)j.points;
@@ -87,9 +98,11 @@ void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const
 #pragma omp parallel
         {
 #pragma omp for
-            for (int t = 0; t < at.tiles; t++) {
-                winograd_carry_input(&j, v + (size_t)t * j.ci, step_v, x, first + t, zeros);
-                winograd_carry_gradient(&j, ty + t * KERNEL_LANES, step_y, group, gy, first + t, zeros);
+            for (int t = 0; t < at.tiles; t += AT_ONCE) {
+                int some = at.tiles - t < AT_ONCE ? at.tiles - t : AT_ONCE;
+                winograd_carry_inputs(&j, v + (size_t)t * j.ci, step_v, x, first + t, some, zeros);
+                winograd_carry_gradients(&j, ty + t * KERNEL_LANES, KERNEL_LANES, step_y, group, gy,
+                                         first + t, some, zeros);
             }
 #pragma omp for schedule(dynamic)
             for (size_t i = 0; i < j.ci; i += rows)

@@ -31,6 +31,7 @@ INLINE void tile(int rows, int panels, int k, const float *a, size_t rs_a, size_
                  size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c, const float *soon)
 {
     vec_t sum[2][ROWS][VECTORS] = { { { { 0 } } } };
+#pragma GCC unroll 4
     for (int p = 0; p < k; p++, a += cs_a, b += rs_b) {
         if (soon) __builtin_prefetch(soon + p * rows, 0, 2);
         for (int i = 0; i < rows; i++)

@@ -75,7 +75,8 @@ INLINE void weights_of_points(vec_t out[3], const vec_t u[6])
     out[2] = (-1.0f / 3) * s1 + (1.0f / 3) * s2 + u[5];
 }
 
-void ISA_NAME(winograd_input)(float *v, size_t stride, const float *const d[], size_t c)
+void ISA_NAME(winograd_input)(float *v, size_t stride, const float *const d[], const float *const soon[],
+                              size_t c)
 {
     EACH_VECTOR(i, c)
     {
@@ -83,6 +84,7 @@ void ISA_NAME(winograd_input)(float *v, size_t stride, const float *const d[], s
         for (int y = 0; y < 6; y++) {
             vec_t row[6];
             for (int x = 0; x < 6; x++) row[x] = load(d[6 * y + x] + i);
+            for (int x = 2; y >= 2 && x < 6; x++) fetch(soon[6 * y + x] + i); // the others are there
             points_of_input(t[y], row);
         }
         for (int x = 0; x < 6; x++) {
@@ -93,7 +95,8 @@ void ISA_NAME(winograd_input)(float *v, size_t stride, const float *const d[], s
     }
 }
 
-void ISA_NAME(winograd_gradient)(float *v, size_t stride, size_t group, const float *const d[], size_t c)
+void ISA_NAME(winograd_gradient)(float *v, size_t stride, size_t group, const float *const d[],
+                                 const float *const soon[], size_t c)
 {
     EACH_VECTOR(i, c)
     {
@@ -102,6 +105,7 @@ void ISA_NAME(winograd_gradient)(float *v, size_t stride, size_t group, const fl
         for (int y = 0; y < 4; y++) {
             vec_t row[4];
             for (int x = 0; x < 4; x++) row[x] = load(d[4 * y + x] + i);
+            for (int x = 0; x < 4; x++) fetch(soon[4 * y + x] + i);
             points_of_gradient(t[y], row);
         }
         for (int x = 0; x < 6; x++) {
@@ -180,7 +184,7 @@ void ISA_NAME(winograd_weights_gradient)(float *const g[], const float *u, size_
         for (int x = 0; x < 3; x++) {
             vec_t out[3], column[6] = { t[0][x], t[1][x], t[2][x], t[3][x], t[4][x], t[5][x] };
             weights_of_points(out, column);
-            for (int y = 0; y < 3; y++) store(g[3 * y + x] + i, load(g[3 * y + x] + i) + out[y]);
+            for (int y = 0; y < 3; y++) add_weights(g[3 * y + x] + i, out[y], c);
         }
     }
 }

@@ -85,7 +85,8 @@ INLINE void weights_of_points(vec_t w[3], const vec_t u[WEIGHTS])
     w[2] = (8.0f / 21) * ((u[2] + u[3]) - (u[0] + u[1])) + u[4];
 }
 
-void ISA_NAME(winograd_s2_input)(float *v, size_t stride, const float *const d[], size_t c)
+void ISA_NAME(winograd_s2_input)(float *v, size_t stride, const float *const d[], const float *const soon[],
+                                 size_t c)
 {
     EACH_VECTOR(i, c)
     {
@@ -93,6 +94,7 @@ void ISA_NAME(winograd_s2_input)(float *v, size_t stride, const float *const d[]
         for (int y = 0; y < SIDE; y++) {
             vec_t row[SIDE];
             for (int x = 0; x < SIDE; x++) row[x] = load(d[SIDE * y + x] + i);
+            for (int x = 1; y >= 1 && x < SIDE; x++) fetch(soon[SIDE * y + x] + i); // the others are there
             points_of_input(t[y], row);
         }
         for (int x = 0; x < SIDE; x++) {
@@ -104,7 +106,7 @@ void ISA_NAME(winograd_s2_input)(float *v, size_t stride, const float *const d[]
     }
 }
 
-void ISA_NAME(winograd_s2_input_add)(float *const d[], const float *m, size_t stride, size_t c)
+void ISA_NAME(winograd_s2_input_add)(float *const d[], const float *m, size_t stride, size_t c, bool adds)
 {
     EACH_VECTOR(i, c)
     {
@@ -120,13 +122,14 @@ void ISA_NAME(winograd_s2_input_add)(float *const d[], const float *m, size_t st
             input_of_points(out, column);
             for (int y = 0; y < SIDE; y++) {
                 float *to = d[SIDE * y + x];
-                if (to) store(to + i, load(to + i) + out[y]);
+                if (to) store(to + i, adds || x == 0 || y == 0 ? load(to + i) + out[y] : out[y]);
             }
         }
     }
 }
 
-void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, size_t group, const float *const d[], size_t c)
+void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, size_t group, const float *const d[],
+                                    const float *const soon[], size_t c)
 {
     EACH_VECTOR(i, c)
     {
@@ -135,6 +138,7 @@ void ISA_NAME(winograd_s2_gradient)(float *v, size_t stride, size_t group, const
         for (int y = 0; y < 4; y++) {
             vec_t row[4];
             for (int x = 0; x < 4; x++) row[x] = load(d[4 * y + x] + i);
+            for (int x = 0; x < 4; x++) fetch(soon[4 * y + x] + i);
             points_of_gradient(t[y], row);
         }
         for (int x = 0; x < SIDE; x++) {
@@ -198,7 +202,7 @@ void ISA_NAME(winograd_s2_weights_gradient)(float *const g[], const float *u, si
             vec_t out[3], column[WEIGHTS];
             for (int y = 0; y < WEIGHTS; y++) column[y] = t[y][x];
             weights_of_points(out, column);
-            for (int y = 0; y < 3; y++) store(g[3 * y + x] + i, load(g[3 * y + x] + i) + out[y]);
+            for (int y = 0; y < 3; y++) add_weights(g[3 * y + x] + i, out[y], c);
         }
     }
 }
