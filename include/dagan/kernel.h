@@ -23,13 +23,14 @@ typedef struct {
     size_t step;
 } rows_at_t;
 
-// Winograd's transforms of one 4x4 tile of outputs (kernel/simd/winograd.c, winograd_s2.c): how many pixels
-// it reads, how many products it takes, and of how many weights.  Arrays of point i start `stride` floats
-// after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the outputs: that
-// pixel is skipped.
-enum { KERNEL_LANES = 16, PRODUCT_PANEL = KERNEL_LANES, WINOGRAD_WEIGHTS = 36 };
-enum { WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36 };       // 3x3, stride 1
-enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
+// Winograd's transforms of one tile (kernel/simd/winograd.c; _s2.c: stride 2; _up.c: of an upsampled image):
+// so many outputs and pixels along a side, so many products, and of so many weights.  Arrays of point i start
+// `stride` floats after those of point i - 1; c is a multiple of KERNEL_LANES.  An address of NULL among the
+// outputs: that pixel is skipped.
+enum { KERNEL_LANES = 16, PRODUCT_PANEL = KERNEL_LANES };
+enum { WINOGRAD_TILE = 4, WINOGRAD_SIDE = 6, WINOGRAD_POINTS = 36, WINOGRAD_WEIGHTS = 36 };
+enum { WINOGRAD_S2_TILE = 4, WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81, WINOGRAD_S2_WEIGHTS = 36 };
+enum { WINOGRAD_UP_TILE = 8, WINOGRAD_UP_SIDE = 6, WINOGRAD_UP_POINTS = 100, WINOGRAD_UP_WEIGHTS = 100 };
 
 // Every kernel: return type, name, arguments.
 #define KERNELS(X)                                                                                           \
@@ -39,27 +40,36 @@ enum { WINOGRAD_S2_SIDE = 9, WINOGRAD_S2_POINTS = 81 }; // 3x3, stride 2
       (float *v, size_t stride, const float *const d[], const float *const soon[], size_t c))                \
     X(void, winograd_s2_input,                                                                               \
       (float *v, size_t stride, const float *const d[], const float *const soon[], size_t c))                \
-    /* v = A d A^T of the gradient d of 4x4 outputs; groups of KERNEL_LANES channels start `group` floats    \
-     * apart. */                                                                                             \
+    X(void, winograd_up_input,                                                                               \
+      (float *v, size_t stride, const float *const d[], const float *const soon[], size_t c))                \
+    /* v = A d A^T of the gradient d of a tile's outputs; groups of KERNEL_LANES channels start `group`      \
+     * floats apart. */                                                                                      \
     X(void, winograd_gradient,                                                                               \
       (float *v, size_t stride, size_t group, const float *const d[], const float *const soon[], size_t c))  \
     X(void, winograd_s2_gradient,                                                                            \
+      (float *v, size_t stride, size_t group, const float *const d[], const float *const soon[], size_t c))  \
+    X(void, winograd_up_gradient,                                                                            \
       (float *v, size_t stride, size_t group, const float *const d[], const float *const soon[], size_t c))  \
     /* y = act(A^T m A + bias); bias may be NULL. */                                                         \
     X(void, winograd_output,                                                                                 \
       (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
     X(void, winograd_s2_output,                                                                              \
       (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
-    /* y += A^T m A; pixels may share an address (the gradient of an upsampled image). */                    \
+    X(void, winograd_up_output,                                                                              \
+      (float *const y[], const float *m, size_t stride, size_t c, const float *bias, act_t act))             \
+    /* y += A^T m A. */                                                                                      \
     X(void, winograd_output_add, (float *const y[], const float *m, size_t stride, size_t c))                \
-    /* d += B m B^T, the gradient of the input, given as the addresses of its pixels.  Unless it adds, only  \
-     * the first row and column, which neighbouring tiles wrote before, are added to. */                     \
+    /* d += B m B^T, the gradient of the input, given as the addresses of its pixels.  With stride 2, unless \
+     * it adds, only the first row and column, which neighbouring tiles wrote before, are added to. */       \
     X(void, winograd_s2_input_add, (float *const d[], const float *m, size_t stride, size_t c, bool adds))   \
+    X(void, winograd_up_input_add, (float *const d[], const float *m, size_t stride, size_t c))              \
     /* u = G g G^T of nine rows g of c weights, and g += G^T u G. */                                         \
     X(void, winograd_weights, (float *u, size_t stride, const float *const g[], size_t c))                   \
     X(void, winograd_s2_weights, (float *u, size_t stride, const float *const g[], size_t c))                \
+    X(void, winograd_up_weights, (float *u, size_t stride, const float *const g[], size_t c))                \
     X(void, winograd_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))          \
     X(void, winograd_s2_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))       \
+    X(void, winograd_up_weights_gradient, (float *const g[], const float *u, size_t stride, size_t c))       \
     /* Activation of y + bias (c channels, NULL: none) in place, and g *= act'(.), told from the output y.   \
      */                                                                                                      \
     X(void, act_forward, (float *y, size_t pixels, size_t c, const float *bias, act_t act))                  \

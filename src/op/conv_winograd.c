@@ -1,10 +1,10 @@
-// Convolution 3x3 by Winograd's method (kernel/simd/winograd.c for stride 1, winograd_s2.c for stride 2): the
-// outputs are cut into tiles of 4x4, what each tile reads is carried to a number of points, and at each point
-// a block of tiles meets the weights, some channels of the output at a time, in one product.
+// Convolution 3x3 by Winograd's method (kernel/simd/winograd.c; winograd_s2.c for stride 2, winograd_up.c for
+// an upsampled image): the outputs are cut into tiles, what each tile reads is carried to a number of points,
+// and at each point a block of tiles meets the weights, some channels of the output at a time, in one
+// product.
 //
-// The gradient of the input is, for stride 1, the forward pass of the flipped weights; for stride 2 it is the
-// forward pass transposed.  Tiles are taken in blocks that stay in the cache.  Upsampled input costs nothing:
-// a tile is a list of addresses.
+// The gradient of the input is, for stride 1, the forward pass of the flipped weights; for the others it is
+// the forward pass transposed.  Tiles are taken in blocks that stay in the cache.
 
 #include <omp.h>
 #include <stdio.h>
@@ -35,7 +35,8 @@ static double products(const conv_t *k)
 
 static bool is_3x3(const conv_t *k)
 {
-    return k->kh == 3 && k->kw == 3 && k->pad == 1 && (k->stride == 1 || (k->stride == 2 && k->up == 1));
+    return k->kh == 3 && k->kw == 3 && k->pad == 1 &&
+           ((k->stride == 1 && k->up <= 2) || (k->stride == 2 && k->up == 1));
 }
 
 static bool fills_vectors(const conv_t *k)
@@ -88,16 +89,17 @@ static size_t stripe_width(size_t width, size_t first)
     return width - first < STRIPE ? width - first : STRIPE;
 }
 
-// Where the stripe from column `first` on begins in the product of a point's weight.
-static size_t stripe_at(size_t depth, size_t width, size_t first, size_t weight)
+// Where the stripe from column `first` on begins in the product of a point's weight, one of `weights`.
+static size_t stripe_at(size_t weights, size_t depth, size_t width, size_t first, size_t weight)
 {
-    return (WINOGRAD_WEIGHTS * first + weight * stripe_width(width, first)) * depth;
+    return (weights * first + weight * stripe_width(width, first)) * depth;
 }
 
 static size_t form_size(const conv_t *k, conv_pass_t which)
 {
+    winograd_t j = winograd_of(k);
     (void)which;
-    return (size_t)WINOGRAD_WEIGHTS * (size_t)k->ci * (size_t)k->co;
+    return (size_t)j.weights * j.ci * j.co;
 }
 
 enum { SIDE = KERNEL_LANES }; // of the blocks that weights are carried in
@@ -106,16 +108,18 @@ enum { SIDE = KERNEL_LANES }; // of the blocks that weights are carried in
 // places, and for stride 1, which turns the kernel, the last tap comes first.
 static void turn(float to[9 * SIDE * SIDE], const conv_t *k, const float *weight, size_t i0, size_t o0)
 {
+    bool turns = k->stride == 1 && k->up == 1;
     for (size_t t = 0; t < 9; t++)
         for (size_t i = 0; i < SIDE; i++) {
             const float *from = weight + (t * (size_t)k->ci + i0 + i) * (size_t)k->co + o0;
-            float *column = to + (k->stride == 1 ? 8 - t : t) * SIDE * SIDE + i;
+            float *column = to + (turns ? 8 - t : t) * SIDE * SIDE + i;
             for (size_t o = 0; o < SIDE; o++) column[o * SIDE] = from[o];
         }
 }
 
 static void make_form(const conv_t *k, conv_pass_t which, float *form, const float *weight)
 {
+    winograd_t j = winograd_of(k);
     bool back = which == CONV_BACKWARD_DATA;
     size_t depth = (size_t)(back ? k->co : k->ci), width = (size_t)(back ? k->ci : k->co),
            down = depth / SIDE;
@@ -129,9 +133,9 @@ static void make_form(const conv_t *k, conv_pass_t which, float *form, const flo
             for (size_t t = 0; t < 9; t++)
                 g[t] = back ? turned + (t * SIDE + i) * SIDE : weight + (t * depth + i0 + i) * width + o0;
             size_t first = o0 / STRIPE * STRIPE;
-            float *to = form + stripe_at(depth, width, first, 0) + gemm_panels_at(depth, i0 + i, o0 - first);
-            (k->stride == 1 ? kernel->winograd_weights
-                            : kernel->winograd_s2_weights)(to, depth * stripe_width(width, first), g, SIDE);
+            float *to = form + stripe_at((size_t)j.weights, depth, width, first, 0) +
+                        gemm_panels_at(depth, i0 + i, o0 - first);
+            WINOGRAD(&j, weights)(to, depth * stripe_width(width, first), g, SIDE);
         }
     }
 }
@@ -145,20 +149,26 @@ typedef struct {
     size_t depth, width;
 } factors_t;
 
-// Channels [first, first + wide) of all points' products, into m (tiles, wide), step_m apart.  Meanwhile
-// those of the pixels that they become are fetched: to[pixels], or none.
+// Channels [first, first + wide) of those of the pixels that are a point's share, which will soon be written.
+static void fetch_share(const winograd_t *j, const float *const *to, int pixels, int point, size_t first,
+                        size_t wide)
+{
+    int share = (pixels + j->points - 1) / j->points, end = (point + 1) * share;
+    for (int i = point * share; i < end && i < pixels; i++)
+        for (size_t c = 0; to[i] && c < wide; c += KERNEL_LANES) __builtin_prefetch(to[i] + first + c, 1, 2);
+}
+
+// Channels [first, first + wide) of all points' products, into m (tiles, wide), step_m apart.  Meanwhile the
+// pixels that they become are fetched: to[pixels], or none where it is NULL.
 static void multiply_stripe(const winograd_t *j, float *m, size_t step_m, const factors_t *f, size_t first,
                             const float *const *to, int pixels)
 {
     size_t wide = stripe_width(f->width, first);
-    int share = (pixels + j->points - 1) / j->points;
     for (int p = 0; p < j->points; p++) {
-        for (int i = p * share; i < (p + 1) * share && i < pixels; i++)
-            for (size_t c = 0; to[i] && c < wide; c += KERNEL_LANES)
-                __builtin_prefetch(to[i] + first + c, 1, 2);
+        if (to) fetch_share(j, to, pixels, p, first, wide);
         gemm_panels(f->tiles, (int)wide, (int)f->depth, f->v + (size_t)p * f->step, f->depth, 1,
-                    f->form + stripe_at(f->depth, f->width, first, winograd_weight(j, p)), f->depth, 0,
-                    m + (size_t)p * step_m, wide);
+                    f->form + stripe_at((size_t)j->weights, f->depth, f->width, first, winograd_weight(j, p)),
+                    f->depth, 0, m + (size_t)p * step_m, wide);
     }
 }
 
@@ -167,24 +177,20 @@ static void multiply_stripe(const winograd_t *j, float *m, size_t step_m, const 
 typedef struct {
     const float *bias;
     act_t act;
-    int up;    // of the output
     bool adds; // to what stands there
 } ending_t;
-
-enum { TILE_PIXELS = WINOGRAD_TILE * WINOGRAD_TILE };
 
 // Channels [first, first + channels) of a tile, whose pixels lie at to[].
 static void write_output(const winograd_t *j, const float *const *to, const float *m, size_t stride,
                          size_t first, size_t channels, const ending_t *e)
 {
     const float *bias = e->bias ? e->bias + first : NULL;
-    float *y[TILE_PIXELS];
-    for (int p = 0; p < TILE_PIXELS; p++) y[p] = to[p] ? (float *)to[p] + first : NULL;
+    float *y[WINOGRAD_OUTPUTS_MOST];
+    for (int p = 0; p < j->tile * j->tile; p++) y[p] = to[p] ? (float *)to[p] + first : NULL;
     if (e->adds)
         kernel->winograd_output_add(y, m, stride, channels);
     else
-        (j->stride == 1 ? kernel->winograd_output : kernel->winograd_s2_output)(y, m, stride, channels, bias,
-                                                                                e->act);
+        WINOGRAD(j, output)(y, m, stride, channels, bias, e->act);
 }
 
 static void run(const winograd_t *j, float *y, const float *x, const float *form, const ending_t *e,
@@ -201,15 +207,15 @@ static void run(const winograd_t *j, float *y, const float *x, const float *form
         float *v = blocks + (step_v + step_m) * (size_t)j->points * (size_t)omp_get_thread_num();
         float *m = v + step_v * (size_t)j->points;
         factors_t factors = { v, step_v, tiles, form, j->ci, j->co };
-        const float *to[WINOGRAD_BLOCK * TILE_PIXELS];
+        const float *to[WINOGRAD_BLOCK * WINOGRAD_OUTPUTS_MOST];
+        int pixels = j->tile * j->tile;
         winograd_carry_inputs(j, v, step_v, x, first, tiles, zeros);
-        for (int t = 0; t < tiles; t++)
-            winograd_output_pixels(j, to + t * TILE_PIXELS, y, first + t, e->up, NULL);
+        for (int t = 0; t < tiles; t++) winograd_output_pixels(j, to + t * pixels, y, first + t, NULL);
         for (size_t o = 0; o < j->co; o += STRIPE) {
             size_t wide = stripe_width(j->co, o);
-            multiply_stripe(j, m, step_m, &factors, o, to, tiles * TILE_PIXELS);
+            multiply_stripe(j, m, step_m, &factors, o, to, tiles * pixels);
             for (int t = 0; t < tiles; t++)
-                write_output(j, to + t * TILE_PIXELS, m + (size_t)t * wide, step_m, o, wide, e);
+                write_output(j, to + t * pixels, m + (size_t)t * wide, step_m, o, wide, e);
         }
     }
 }
@@ -218,12 +224,21 @@ static void forward(const conv_t *k, float *y, const float *x, const float *form
                     act_t act, float *scratch)
 {
     winograd_t j = winograd_of(k);
-    run(&j, y, x, form, &(ending_t){ bias, act, 1, false }, scratch);
+    run(&j, y, x, form, &(ending_t){ bias, act, false }, scratch);
 }
 
-// ---- backward_data of stride 2 ---------------------------------------------------------------------
+// ---- backward_data of the others ---------------------------------------------------------------------
 
-// Tiles of one image overlap by a row and a column, so a thread has whole images.
+static void add_input(const winograd_t *j, float *const at[], const float *m, size_t stride, size_t channels,
+                      bool adds)
+{
+    if (j->kind == WINOGRAD_S2)
+        kernel->winograd_s2_input_add(at, m, stride, channels, adds);
+    else
+        kernel->winograd_up_input_add(at, m, stride, channels);
+}
+
+// Tiles of one image overlap, so a thread has whole images.
 static void backward_transposed(const winograd_t *j, float *gx, const float *gy, const float *form, bool adds,
                                 float *scratch)
 {
@@ -243,10 +258,9 @@ static void backward_transposed(const winograd_t *j, float *gx, const float *gy,
                 size_t wide = stripe_width(j->ci, i);
                 multiply_stripe(j, m, step_m, &factors, i, NULL, 0);
                 for (int t = 0; t < tiles; t++) {
-                    const float *at[WINOGRAD_POINTS_MAX];
+                    const float *at[WINOGRAD_PIXELS_MOST];
                     winograd_input_pixels(j, at, gx + i, first + t, NULL);
-                    kernel->winograd_s2_input_add((float *const *)at, m + (size_t)t * wide, step_m, wide,
-                                                  adds);
+                    add_input(j, (float *const *)at, m + (size_t)t * wide, step_m, wide, adds);
                 }
             }
         }
@@ -257,16 +271,14 @@ static void backward_data(const conv_t *k, float *gx, const float *gy, const flo
                           float *scratch)
 {
     winograd_t j = winograd_of(k);
-    if (j.stride == 2) {
-        backward_transposed(&j, gx, gy, form, adds, scratch);
+    if (j.kind == WINOGRAD_PLAIN) {
+        j = flipped(j);
+        run(&j, gx, gy, form, &(ending_t){ NULL, ACT_NONE, adds }, scratch);
         return;
     }
-    bool in_parts = j.up > 1; // several outputs meet in one pixel of gx
-    if (in_parts && !adds)
-        memset(gx, 0, (size_t)j.n * (size_t)(j.h / j.up) * (size_t)(j.w / j.up) * j.ci * sizeof(float));
-    j = flipped(j);
-    j.up = 1;
-    run(&j, gx, gy, form, &(ending_t){ NULL, ACT_NONE, k->up, adds || in_parts }, scratch);
+    if (j.kind == WINOGRAD_UP && !adds)
+        memset(gx, 0, (size_t)j.n * (size_t)j.h * (size_t)j.w * j.ci * sizeof(float));
+    backward_transposed(&j, gx, gy, form, adds, scratch);
 }
 
 const conv_kernel_t conv_winograd = { "winograd", fits,          products,

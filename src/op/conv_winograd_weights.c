@@ -21,7 +21,7 @@ static const double POINT = 10, WEIGHT = 10;
 // block carries all weights back.
 static int block_of(const winograd_t *j)
 {
-    return winograd_block(j->tiles, j->stride == 1 ? 2 * WINOGRAD_BLOCK : WINOGRAD_BLOCK);
+    return winograd_block(j->tiles, j->kind == WINOGRAD_PLAIN ? 2 * WINOGRAD_BLOCK : WINOGRAD_BLOCK);
 }
 
 double winograd_weights_cost(const winograd_t *j)
@@ -29,7 +29,7 @@ double winograd_weights_cost(const winograd_t *j)
     double weights = (double)(j->ci * j->co), points = (double)j->points * j->tiles;
     double blocks = ceil((double)j->tiles / block_of(j));
     double cost =
-        points * (weights + POINT * (double)(j->ci + j->co)) + blocks * WEIGHT * WINOGRAD_WEIGHTS * weights;
+        points * (weights + POINT * (double)(j->ci + j->co)) + blocks * WEIGHT * j->weights * weights;
     return cost / (9.0 * j->n * j->oh * j->ow * weights);
 }
 
@@ -52,7 +52,7 @@ size_t winograd_weights_scratch(const winograd_t *j)
 {
     int block = block_of(j);
     return (winograd_step(j->ci, block) + winograd_step(j->co, block)) * (size_t)j->points +
-           winograd_step(j->co, (int)rows_at_once(j)) * WINOGRAD_WEIGHTS * (size_t)omp_get_max_threads() +
+           winograd_step(j->co, (int)rows_at_once(j)) * (size_t)j->weights * (size_t)omp_get_max_threads() +
            j->ci + j->co;
 }
 
@@ -66,7 +66,7 @@ typedef struct {
 static void add_rows(const winograd_t *j, float *gw, const points_t *at, size_t first, size_t rows, float *u)
 {
     size_t step_u = winograd_step(j->co, (int)rows);
-    bool begun[WINOGRAD_WEIGHTS] = { false };
+    bool begun[WINOGRAD_WEIGHTS_MOST] = { false };
     for (int p = 0; p < j->points; p++) {
         size_t weight = winograd_weight(j, p);
         gemm_panels((int)rows, (int)j->co, at->tiles, at->v + (size_t)p * at->step_v + first, 1, j->ci,
@@ -76,8 +76,7 @@ static void add_rows(const winograd_t *j, float *gw, const points_t *at, size_t 
     for (size_t i = 0; i < rows; i++) {
         float *g[9];
         for (size_t t = 0; t < 9; t++) g[t] = gw + (t * j->ci + first + i) * j->co;
-        (j->stride == 1 ? kernel->winograd_weights_gradient
-                        : kernel->winograd_s2_weights_gradient)(g, u + i * j->co, step_u, j->co);
+        WINOGRAD(j, weights_gradient)(g, u + i * j->co, step_u, j->co);
     }
 }
 
@@ -85,7 +84,7 @@ void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const
 {
     winograd_t j = winograd_of(k);
     int block = block_of(&j);
-    size_t rows = rows_at_once(&j), per_thread = winograd_step(j.co, (int)rows) * WINOGRAD_WEIGHTS;
+    size_t rows = rows_at_once(&j), per_thread = winograd_step(j.co, (int)rows) * (size_t)j.weights;
     size_t step_v = winograd_step(j.ci, block), step_y = winograd_step(j.co, block);
     float *zeros = scratch, *v = scratch + j.ci + j.co, *ty = v + step_v * (size_t)j.points;
     float *u = ty + step_y * (size_t)j.points;

@@ -1,4 +1,4 @@
-// What the Winograd transforms of both strides share.
+// What all of Winograd's transforms share.
 #ifndef DAGAN_KERNEL_TILE_H
 #define DAGAN_KERNEL_TILE_H
 
@@ -29,10 +29,10 @@ INLINE void store_tile(float *const y[], size_t i, vec_t out[4][4], const float 
     }
 }
 
-INLINE void finish_tile(float *const y[], size_t c, act_t act)
+INLINE void finish_pixels(float *const y[], int pixels, size_t c, act_t act)
 {
     if (act == ACT_NONE) return;
-    for (int p = 0; p < 16; p++)
+    for (int p = 0; p < pixels; p++)
         if (y[p]) ISA_NAME(act_forward)(y[p], 1, c, NULL, act);
 }
 

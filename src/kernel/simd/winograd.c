@@ -140,7 +140,7 @@ void ISA_NAME(winograd_output)(float *const y[], const float *m, size_t stride, 
         outputs(out, m + i, stride);
         store_tile(y, i, out, bias);
     }
-    finish_tile(y, c, act);
+    finish_pixels(y, 16, c, act);
 }
 
 void ISA_NAME(winograd_output_add)(float *const y[], const float *m, size_t stride, size_t c)
