@@ -15,10 +15,13 @@ typedef struct {
 
 // ---- one table per instruction set -------------------------------------------------------------------
 
-// m rows of a matrix that lie anywhere, in segments of k: A(i, s * k + p) = row[i][segment[s] + p * step].
+// m rows of a matrix, rs apart, in segments of k that lie anywhere: A(i, s * k + p) = a[i * rs + segment[s] +
+// p
+// * step].
 typedef struct {
     int m, segments, k;
-    const float *const *row;
+    const float *a;
+    size_t rs;
     const size_t *segment;
     size_t step;
 } rows_at_t;
@@ -96,7 +99,7 @@ enum { WINOGRAD_UP_TILE = 8, WINOGRAD_UP_SIDE = 6, WINOGRAD_UP_POINTS = 100, WIN
     X(void, product,                                                                                         \
       (int m, int panels, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,      \
        size_t b_step, float beta, float *c, size_t rs_c))                                                    \
-    /* The same with rows of A that lie anywhere. */                                                         \
+    /* The same with segments of A that lie anywhere. */                                                     \
     X(void, product_at,                                                                                      \
       (const rows_at_t *a, int panels, const float *b, size_t rs_b, size_t b_step, float beta, float *c,     \
        size_t rs_c))                                                                                         \
@@ -149,7 +152,7 @@ void gemm_panels(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, 
 void gemm_rows(int m, int n, int k, const float *a, size_t rs_a, size_t cs_a, const float *b, size_t rs_b,
                float beta, float *c, size_t rs_c);
 
-// The same of rows that lie anywhere, by our own product.
+// The same with segments of A that lie anywhere, by our own product.
 void gemm_panels_of(int n, const rows_at_t *a, const float *b, float beta, float *c, size_t rs_c);
 void gemm_rows_of(int n, const rows_at_t *a, const float *b, size_t rs_b, float beta, float *c, size_t rs_c);
 

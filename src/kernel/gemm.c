@@ -147,7 +147,7 @@ static void products_of(int n, const rows_at_t *a, const float *b, size_t rs_b, 
     b += (size_t)whole * b_step;
     for (int i = 0; j < n && i < a->m; i += NARROW_ROWS) {
         rows_at_t some = *a;
-        some.row += i;
+        some.a += (size_t)i * a->rs;
         some.m = a->m - i < NARROW_ROWS ? a->m - i : NARROW_ROWS;
         kernel->product_at(&some, 1, b, rs_b, 0, 0, aside, nr);
         take_columns(some.m, n - j, aside, beta, c + (size_t)i * rs_c + j, rs_c);

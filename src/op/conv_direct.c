@@ -19,16 +19,18 @@ enum { ROWS_TOGETHER = 6 }; // of outputs, for a thread at a time
 
 // ---- the weights -----------------------------------------------------------------------------------
 
-// Row (ky, kx, c) and column o of a pass's matrix, from the weights; backward reads them flipped, every
-// stride-th.
-static float weight_at(const conv_t *k, const pass_t *p, const float *weight, conv_pass_t which, int ry,
-                       int rx, int ky, int kx, size_t c, size_t o)
+// Row (ky, kx, c) of a pass's matrix: its columns lie `step` apart.  Backward reads the weights flipped,
+// every stride-th.
+static const float *weights_row(const conv_t *k, const pass_t *p, const float *weight, conv_pass_t which,
+                                int ry, int rx, size_t row, size_t *step)
 {
-    size_t ci = (size_t)k->ci, co = (size_t)k->co;
-    if (which == CONV_FORWARD) return weight[((size_t)(ky * k->kw + kx) * ci + c) * co + o];
+    size_t ci = (size_t)k->ci, co = (size_t)k->co, c = row % p->ci;
+    int tap = (int)(row / p->ci), ky = tap / p->kw, kx = tap % p->kw;
+    *step = which == CONV_FORWARD ? 1 : co;
+    if (which == CONV_FORWARD) return weight + row * co;
     int wy = (ry + k->pad) % k->stride + (p->kh - 1 - ky) * k->stride;
     int wx = (rx + k->pad) % k->stride + (p->kw - 1 - kx) * k->stride;
-    return weight[((size_t)(wy * k->kw + wx) * ci + o) * co + c];
+    return weight + (size_t)(wy * k->kw + wx) * ci * co + c;
 }
 
 static void make_pass_form(const conv_t *k, const pass_t *p, conv_pass_t which, int ry, int rx, float *form,
@@ -39,12 +41,12 @@ static void make_pass_form(const conv_t *k, const pass_t *p, conv_pass_t which, 
     memset(form, 0, gemm_panels_size(all, p->co) * sizeof(float));
 #pragma omp parallel for
     for (size_t row = 0; row < all; row++) {
-        size_t tap = row / p->ci, c = row % p->ci;
-        int ky = (int)tap / p->kw, kx = (int)tap % p->kw;
+        size_t step;
+        const float *from = weights_row(k, p, weight, which, ry, rx, row, &step);
         float part[PART];
         for (size_t o = 0; o < p->co; o += PART) {
             size_t n = p->co - o < PART ? p->co - o : PART;
-            for (size_t j = 0; j < n; j++) part[j] = weight_at(k, p, weight, which, ry, rx, ky, kx, c, o + j);
+            for (size_t j = 0; j < n; j++) part[j] = from[(o + j) * step];
             gemm_panels_row(form, all, row, o, part, n);
         }
     }
@@ -93,15 +95,16 @@ static void find_segments(const pass_t *p, const float *padded, size_t segment[S
 
 static void short_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)
 {
-    const float *row[AT_ONCE], *first = padded_row(p, padded, oy * p->stride);
     size_t segment[SEGMENTS];
     find_segments(p, padded, segment);
-    for (int x = 0; x < p->ow; x += AT_ONCE) {
-        int count = p->ow - x < AT_ONCE ? p->ow - x : AT_ONCE;
-        for (int i = 0; i < count; i++) row[i] = first + (size_t)((x + i) * p->stride) * p->ci;
-        rows_at_t a = { count, p->kh, p->kw * (int)p->ci, row, segment, 1 };
-        gemm_panels_of((int)p->co, &a, form, beta, y + (size_t)x * p->y_pixel, p->y_pixel);
-    }
+    rows_at_t a = { .m = p->ow,
+                    .segments = p->kh,
+                    .k = p->kw * (int)p->ci,
+                    .a = padded_row(p, padded, oy * p->stride),
+                    .rs = (size_t)p->stride * p->ci,
+                    .segment = segment,
+                    .step = 1 };
+    gemm_panels_of((int)p->co, &a, form, beta, y, p->y_pixel);
 }
 
 static void plain_row(const pass_t *p, float *y, const float *padded, const float *form, int oy, float beta)

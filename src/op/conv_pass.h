@@ -7,7 +7,6 @@
 enum {
     SHORT = 32,    // fewer floats under a row of weights are treated specially
     SEGMENTS = 16, // if not more rows of weights; and rows of outputs that meet a gradient at a time
-    AT_ONCE = 48,  // rows of a product that are looked up
 };
 
 // One direction of one pixel class: an image of (h, w, ci) padded by (top, left), met by a kernel of (kh,

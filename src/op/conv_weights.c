@@ -21,22 +21,26 @@ static conv_t turned(const conv_t *k)
     return t;
 }
 
-// gw rows [first, first + count) += x^T gy over some rows of outputs, with x where it lies.
+// gw rows [first, first + count) += x^T gy over some rows of outputs, with x where it lies: side by side for
+// the rows of gw that belong to one row of the weights.
 static void rows_of_weights(const pass_t *p, float *gw, const float *padded, const float *gy, int first,
                             int count, int oy, int outputs)
 {
-    const float *row[AT_ONCE];
     size_t segment[SEGMENTS];
     int width = p->kw * (int)p->ci;
-    int ky = first / width, at = first % width;
-    const float *under = padded_row(p, padded, ky); // a row of the weights
-    for (int i = 0; i < count; i++) {
-        row[i] = under + at;
-        if (++at == width) at = 0, under = padded_row(p, padded, ++ky);
-    }
     for (int i = 0; i < outputs; i++) segment[i] = (size_t)((oy + i) * p->cols) * p->ci;
-    rows_at_t a = { count, outputs, p->ow, row, segment, (size_t)p->stride * p->ci };
-    gemm_rows_of((int)p->co, &a, gy + (size_t)oy * p->y_row, p->co, 1, gw + (size_t)first * p->co, p->co);
+    for (int row = first, m; row < first + count; row += m) {
+        int at = row % width, left = first + count - row;
+        m = width - at < left ? width - at : left;
+        rows_at_t a = { .m = m,
+                        .segments = outputs,
+                        .k = p->ow,
+                        .a = padded_row(p, padded, row / width) + at,
+                        .rs = 1,
+                        .segment = segment,
+                        .step = (size_t)p->stride * p->ci };
+        gemm_rows_of((int)p->co, &a, gy + (size_t)oy * p->y_row, p->co, 1, gw + (size_t)row * p->co, p->co);
+    }
 }
 
 // All rows of the weights over some pixels at a time, which stay in the cache.
