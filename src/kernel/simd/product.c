@@ -13,7 +13,8 @@ enum {
                   : LANES == 8 ? 3
                                : 1,
     ROWS = LANES == 16 ? 12 : 6,
-    REST_MOST = 7
+    REST_MOST = 7,
+    ROWS_AT_MOST = 12
 };
 
 INLINE void put(int rows, vec_t sum[][VECTORS], float beta, float *c, size_t rs_c)
@@ -45,7 +46,7 @@ INLINE void tile(int rows, int panels, int k, const float *a, size_t rs_a, size_
 INLINE void tile_at(int rows, int panels, size_t rs, const rows_at_t *r, const float *a, const float *b,
                     size_t rs_b, size_t b_step, float beta, float *c, size_t rs_c)
 {
-    vec_t sum[2][ROWS][VECTORS];
+    vec_t sum[2][ROWS_AT_MOST][VECTORS];
     for (int q = 0; q < panels; q++)
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < VECTORS; j++) sum[q][i][j] = (vec_t){ 0 };
@@ -94,7 +95,7 @@ void ISA_NAME(product)(int m, int panels, int k, const float *a, size_t rs_a, si
 }
 
 #define EACH_REST_AT(X) EACH_REST(X) X(8) X(9) X(10) X(11) X(12)
-_Static_assert(ROWS <= 12, "EACH_REST_AT has all numbers of last rows");
+_Static_assert(ROWS <= ROWS_AT_MOST, "EACH_REST_AT has all numbers of last rows");
 
 INLINE void rows_at_of(int most, int panels, size_t rs, const rows_at_t *r, const float *b, size_t rs_b,
                        size_t b_step, float beta, float *c, size_t rs_c)
