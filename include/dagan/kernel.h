@@ -15,9 +15,8 @@ typedef struct {
 
 // ---- one table per instruction set -------------------------------------------------------------------
 
-// m rows of a matrix, rs apart, in segments of k that lie anywhere: A(i, s * k + p) = a[i * rs + segment[s] +
-// p
-// * step].
+// m rows of a matrix, rs apart, in segments of k columns, step apart, that lie anywhere: A(i, s * k + p) is
+// a[i * rs + segment[s] + p * step].
 typedef struct {
     int m, segments, k;
     const float *a;

@@ -105,10 +105,10 @@ static size_t form_size(const conv_t *k, conv_pass_t which)
 enum { SIDE = KERNEL_LANES }; // of the blocks that weights are carried in
 
 // SIDE rows of 9 x SIDE weights for backward_data from those of forward: input and output channels change
-// places, and for stride 1, which turns the kernel, the last tap comes first.
+// places, and where the kernel is flipped the last tap comes first.
 static void turn(float to[9 * SIDE * SIDE], const conv_t *k, const float *weight, size_t i0, size_t o0)
 {
-    bool turns = k->stride == 1 && k->up == 1;
+    bool turns = winograd_of(k).kind == WINOGRAD_PLAIN;
     for (size_t t = 0; t < 9; t++)
         for (size_t i = 0; i < SIDE; i++) {
             const float *from = weight + (t * (size_t)k->ci + i0 + i) * (size_t)k->co + o0;
@@ -238,7 +238,7 @@ static void add_input(const winograd_t *j, float *const at[], const float *m, si
         kernel->winograd_up_input_add(at, m, stride, channels);
 }
 
-// Tiles of one image overlap, so a thread has whole images.
+// Tiles of one image overlap and are written in order, so a thread has whole images.
 static void backward_transposed(const winograd_t *j, float *gx, const float *gy, const float *form, bool adds,
                                 float *scratch)
 {
