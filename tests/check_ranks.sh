@@ -28,14 +28,23 @@ for np in "${SOME[@]}"; do
     expect "with more of everything, too: $np ranks" same "$T/more1/$END" "$T/more$np/$END"
 done
 expect "the log names the network of distances" says "$T/more2/log.txt" "distances by the features of .*classifier/latest\.h5, [0-9a-f]{16}$"
-export OMP_NUM_THREADS=3
+export OMP_NUM_THREADS=3 # more than a rank has leaves
 train 2 "$T/threads"
-train 1 "$T/more-threads" "${MORE[@]}"
+export OMP_NUM_THREADS=2
+train 1 "$T/leaves"
+train 1 "$T/more-leaves" "${MORE[@]}"
 export OMP_NUM_THREADS=1
-expect "and with 3 threads" same "$T/more1/$END" "$T/more-threads/$END"
-expect "which there were" says "$T/threads/log.txt" "^3 threads per rank"
-expect "3 threads a rank give every dataset of one thread, in bits" same "$T/np1/$END" "$T/threads/$END"
+expect "there were 3 threads that share a leaf" says "$T/threads/log.txt" "^3 threads per rank, kernels"
+expect "they give every dataset of one thread, in bits" same "$T/np1/$END" "$T/threads/$END"
+expect "there were 2 threads with a leaf each" says "$T/leaves/log.txt" "^2 threads per rank, each with leaves of its own, kernels"
+expect "they give every dataset of one thread, in bits" same "$T/np1/$END" "$T/leaves/$END"
+expect "with more of everything, too" same "$T/more1/$END" "$T/more-leaves/$END"
 [ -z "${SHORT-}" ] || exit 0
+
+for threads in 1 3; do
+    OMP_NUM_THREADS=$threads train 1 "$T/eight$threads" --set train.batch=8 --set train.steps=2
+done
+expect "3 threads take 8 leaves, in bits" same "$T/eight1/ckpt-00000002.h5" "$T/eight3/ckpt-00000002.h5"
 
 for np in 1 "${SOME[@]}"; do train "$np" "$T/pairs$np" --set train.microbatch=2; done
 for np in "${SOME[@]}"; do

@@ -97,8 +97,7 @@ static void read_weights(const job_t *j, params_t *p)
 static void plan(objective_t *o, const side_t *side)
 {
     o->tape.keeps_all = true;
-    tape_plan(&o->tape, o->total);
-    side_schedule(side, o);
+    side_plan(side, o);
 }
 
 static void job_open(job_t *j, const char *at, int leaf)
@@ -112,8 +111,8 @@ static void job_open(job_t *j, const char *at, int leaf)
     objective_build(&j->d, &j->model, STEP_D, leaf);
     params_alloc(&j->model.f, 1, SUMS);
     params_alloc(&j->model.d, 1, SUMS);
-    side_init(&j->f_side, &comm, &j->conf, &j->model.f, "F", j->batch / leaf);
-    side_init(&j->d_side, &comm, &j->conf, &j->model.d, "D", j->batch / leaf);
+    side_init(&j->f_side, &comm, &j->conf, &j->model.f, "F", j->batch / leaf, 1);
+    side_init(&j->d_side, &comm, &j->conf, &j->model.d, "D", j->batch / leaf, 1);
     plan(&j->g, &j->f_side);
     plan(&j->d, &j->d_side);
     read_weights(j, &j->model.f);
@@ -269,14 +268,14 @@ static void run_leaves(job_t *j, bool checks)
         float *fakes = j->fakes + 2 * (size_t)leaf * images;
         memcpy(j->g.x->x, j->s + (size_t)leaf * images, bytes);
         memcpy(j->g.x->x + images, j->t + (size_t)leaf * images, bytes);
-        side_leaf(&j->f_side, &j->g, leaf, 0);
+        side_leaves(&j->f_side, &j->g, leaf, 1, 0);
         if (checks) check_wires(j, &j->g, leaf);
         memcpy(fakes, j->g.wires.fs->x, bytes);
         memcpy(fakes + images, j->g.wires.ft->x, bytes);
         memcpy(j->d.x->x, fakes, 2 * bytes);
         memcpy(j->d.wires.t->x, j->t + (size_t)leaf * images, bytes);
         if (j->d.wires.s) memcpy(j->d.wires.s->x, j->s + (size_t)leaf * images, bytes);
-        side_leaf(&j->d_side, &j->d, leaf, 0);
+        side_leaves(&j->d_side, &j->d, leaf, 1, 0);
         if (checks) check_wires(j, &j->d, leaf);
     }
     reduce_finish(j->f_side.reduce);

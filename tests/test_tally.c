@@ -37,12 +37,12 @@ static void tally(float *x, int first, int leaves)
     for (int k = 0; k < leaves; k++) {
         for (size_t i = 0; i < N; i++) x[i] += leaf_value(first + k, i);
         if (k + 1 < leaves) {
-            tally_add(&t, k, 0, N);
+            tally_add(&t, x, k, 0, N);
             continue;
         }
-        tally_add(&t, k, 900, N);
-        tally_add(&t, k, 0, 1);
-        tally_add(&t, k, 1, 900);
+        tally_add(&t, x, k, 900, N);
+        tally_add(&t, x, k, 0, 1);
+        tally_add(&t, x, k, 1, 900);
     }
     tally_free(&t);
 }
@@ -99,11 +99,52 @@ TEST(a_tally_starts_anew_with_every_step)
         memset(x, 0, sizeof x); // as adam_update leaves the gradients
         for (int k = 0; k < 6; k++) {
             for (size_t i = 0; i < N; i++) x[i] += leaf_value(k, i);
-            tally_add(&t, k, 0, N);
+            tally_add(&t, x, k, 0, N);
         }
         expect_tree(x, 6, 1);
     }
     tally_free(&t);
+}
+
+// Leaves that run side by side have arrays of their own, the last one x.
+static void tally_at_once_of(float *x, int leaves, int at_once)
+{
+    tally_t t;
+    float *g[LEAVES_MAX];
+    for (int i = 0; i < at_once; i++) g[i] = i ? alloc(N, sizeof(float)) : x;
+    memset(x, 0, N * sizeof *x);
+    tally_init(&t, x, N, leaves);
+    for (int first = 0; first < leaves; first += at_once) {
+        int count = leaves - first < at_once ? leaves - first : at_once;
+        for (int k = 0; k < count; k++)
+            for (size_t i = 0; i < N; i++) g[count - 1 - k][i] += leaf_value(first + k, i);
+#pragma omp parallel num_threads(count)
+        for (int k = 0; k < count; k++) tally_add(&t, g[count - 1 - k], first + k, 0, N);
+    }
+    tally_free(&t);
+    for (int i = 1; i < at_once; i++) free(g[i]);
+}
+
+TEST(leaves_that_run_at_once_are_summed_in_the_same_tree)
+{
+    float x[N];
+    for (int leaves = 1; leaves <= LEAVES_MAX; leaves *= 2)
+        for (int at_once = 1; at_once <= leaves; at_once++) {
+            tally_at_once_of(x, leaves, at_once);
+            expect_tree(x, leaves, 1);
+        }
+}
+
+TEST(threads_take_a_leaf_each_where_few_of_them_wait)
+{
+    assert_int_equal(tally_at_once(8, 2), 2);
+    assert_int_equal(tally_at_once(8, 8), 8);
+    assert_int_equal(tally_at_once(8, 3), 3); // 3, 3 and 2
+    assert_int_equal(tally_at_once(8, 5), 5); // 5 and 3: exactly the four fifths that are asked for
+    assert_int_equal(tally_at_once(8, 6), 1); // 6 and 2
+    assert_int_equal(tally_at_once(2, 3), 1);
+    assert_int_equal(tally_at_once(1, 4), 1);
+    assert_int_equal(tally_at_once(12, 2), 1); // blocks of three are summed in one array
 }
 
 TEST(another_order_would_show)

@@ -80,6 +80,7 @@ int take_name(const char *tmp, const char *path);
 typedef struct {
     const char *name, *part, *pass; // "conv", "F", "forward"; "bucket", "gradients of F", "sum"
     int id;                         // of the node or bucket, -1: none
+    int thread;                     // of those that run leaves
     double began, ended;            // as now() tells
 } event_t;
 

@@ -139,6 +139,12 @@ struct tape {
     int n, capacity;
     var_t loss;
     bool keeps_all; // named wires stay readable until the end (--dump-step)
+    // Of tapes that run side by side, set before the plan.  Threads that an op's loops may take, 0: as many
+    // as there are; where the gradients of the trained parameters are added, NULL: params_t.g; the tape,
+    // built alike and planned before, whose prepared weights it reads, NULL: its own.
+    int threads;
+    float *gradients;
+    tape_t *prepared;
     float *arena;
     size_t arena_floats, value_floats; // planned size; sum of all arrays without sharing
     size_t form_floats;                // beside the arena
@@ -166,6 +172,12 @@ var_t tape_find(const tape_t *t, const char *name); // NULL if no node has the n
 // Lays out memory for forward and, if loss is not NULL, backward from it.  After params_alloc.
 void tape_plan(tape_t *t, var_t loss);
 size_t tape_bytes(const tape_t *t); // of the planned memory: arena and prepared weights
+// Lets the loops of this thread take n threads (0: as many as before); returns how many they took before.
+// Planning and running a tape do it, since its scratch is for so many.
+int tape_threads(int n);
+// Prepares the weights of nodes [from, to) that have changed.  tape_forward does it as it goes, but tapes
+// that share them cannot do it at the same time.
+void tape_make_forms(tape_t *t, int from, int to);
 // Runs nodes [from, to).
 void tape_forward(tape_t *t, int from, int to);
 // Starts a backward sweep with gradient `seed` at the loss, then runs it down to node `to` inclusive.

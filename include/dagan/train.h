@@ -60,6 +60,8 @@ void objective_build(objective_t *o, model_t *m, int step, int n);
 // model's parameters; the others stay empty (n = 0).
 void model_build(model_t *m, objective_t *g, objective_t *label, objective_t *d, objective_t *label_d);
 void objective_free(objective_t *o);
+// Bytes that the planned tapes of four objectives take where so many leaves run at once, that one or more.
+size_t objectives_bytes(const objective_t *const o[4], int at_once);
 // For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
 var_t objective_seen(objective_t *o, var_t x, const char *name);
 // What discriminator d says of real and of fake images, which go through it as one batch.
@@ -143,9 +145,14 @@ typedef struct {
 
 void tally_init(tally_t *t, float *x, size_t n, int leaves);
 void tally_free(tally_t *t);
-// Takes in floats [first, end) of leaf `leaf` (0 .. leaves - 1, in order); after the last leaf x holds their
-// sum, before that x is ready for the next leaf.
-void tally_add(tally_t *t, int leaf, size_t first, size_t end);
+// Takes in floats [first, end) of leaf `leaf` (0 .. leaves - 1, in order), whose gradients are in g: t->x, or
+// another array where the leaves are no blocks and it is not the last.  After the last leaf t->x holds their
+// sum, before that g is ready for another leaf.  To be called by all threads of a team, or by one that has
+// none.
+void tally_add(tally_t *t, float *g, int leaf, size_t first, size_t end);
+// How many leaves of a rank run side by side, each on a thread of its own: as many as there are threads, or
+// one where that would leave threads idle or its leaves are summed otherwise than in pairs.
+int tally_at_once(int leaves, int threads);
 
 // ---- the optimizer ---------------------------------------------------------------------------------
 
@@ -209,6 +216,8 @@ void metrics_free(metrics_t *m);
 typedef struct {
     params_t *params;
     tally_t tally;
+    int at_once;      // leaves
+    float **gradient; // of each of them; the first are those of params
     reduce_t *reduce;
     size_t *edge; // of the buckets
     int n_buckets;
@@ -290,8 +299,9 @@ struct trainer {
     char best_by[96];        // what checkpoint.best compares, as best_open() says it
     double best_figure;      // the least so far, and its step
     long best_step;
-    objective_t g, d;           // one leaf's tapes
-    objective_t label, label_d; // with train.label_warmup, of its steps
+    int at_once;                  // leaves, each on a thread of its own; 1: all threads share one
+    objective_t *g, *d;           // their tapes
+    objective_t *label, *label_d; // with train.label_warmup, of its steps
     side_t f_side, d_side;
     d_step_t pending;
     const batch_t *batch; // of this step

@@ -1,5 +1,6 @@
 // What took how long (--profile): events of this rank, kept in memory until the run ends.
 
+#include <omp.h>
 #include <stdlib.h>
 
 #include "dagan/base.h"
@@ -18,8 +19,12 @@ void trace_start(size_t most)
 
 void trace_add(const char *name, const char *part, const char *pass, int id, double began)
 {
-    event[n_events++] = (event_t){ name, part, pass, id, began, now() };
-    trace_on = n_events < capacity;
+    event_t e = { name, part, pass, id, omp_get_thread_num(), began, now() };
+#pragma omp critical(trace)
+    {
+        if (n_events < capacity) event[n_events++] = e;
+        trace_on = n_events < capacity;
+    }
 }
 
 const event_t *trace_events(size_t *n)

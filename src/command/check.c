@@ -14,9 +14,8 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
 {
     const params_t *f = &d->model.f, *dd = &d->model.d;
     double n = (double)(f->n + dd->n), float_bytes = sizeof(float);
-    const tape_t *tape[] = { &d->g.tape, &d->label.tape, &d->d.tape, &d->label_d.tape };
-    size_t tapes = 0;
-    for (int i = 0; i < 4; i++) tapes += tape_bytes(tape[i]);
+    const objective_t *const o[] = { &d->g, &d->label, &d->d, &d->label_d };
+    size_t tapes = objectives_bytes(o, d->at_once);
     int levels = 0;
     for (int l = d->plan.my_leaves; l % 2 == 0; l /= 2) levels++;
     // Of the image pool, for each pair of the step.
@@ -24,8 +23,10 @@ static void print(const dry_t *d, const config_t *conf, int ranks)
     bool has_attention = d->g.wires.z.centres != NULL;
     // Of a pair: two fakes for D, and as bytes the batch, that of D's pending step and the rows under way.
     double images = 2.0 * conf->data.size * conf->data.size * 3 * (float_bytes + 3);
-    // Weights, gradients, two moments, averages, partial sums of leaves and the reduction's scratch.
-    double per_rank = (n * (5 + levels) + n / 2 + (double)d->model.loss_net.n) * float_bytes + (double)tapes +
+    // Weights, gradients, two moments, averages, gradients and partial sums of leaves and the reduction's
+    // scratch.
+    double per_rank = (n * (4 + d->at_once + levels) + n / 2 + (double)d->model.loss_net.n) * float_bytes +
+                      (double)tapes +
                       (pool * float_bytes + images) * d->plan.my_leaves * conf->train.microbatch +
                       (has_attention ? (double)attention_visits_bytes(conf, &d->plan) : 0);
     // Backward takes about twice forward: once for data, once for weights.

@@ -2,6 +2,7 @@
 
 #include "plan.h"
 
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,8 +42,11 @@ int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
     params_alloc(&dry->model.d, 0, 0);
     params_alloc(&dry->model.loss_net, 0, 0);
     objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
-    for (int i = 0; i < 4; i++)
+    dry->at_once = tally_at_once(dry->plan.my_leaves, omp_get_max_threads());
+    for (int i = 0; i < 4; i++) {
+        o[i]->tape.threads = dry->at_once > 1 ? 1 : 0;
         if (o[i]->n) tape_plan(&o[i]->tape, o[i]->total);
+    }
     return 0;
 }
 

@@ -8,6 +8,7 @@ typedef struct {
     model_t model;
     objective_t g, d, label, label_d;
     plan_run_t plan;
+    int at_once;                   // as in trainer_t
     char guess[2 * CONF_TEXT_MAX]; // on rank 0, what was assumed and why; empty where all is known
 } dry_t;
 

@@ -35,8 +35,10 @@ __attribute__((constructor)) static void find(void)
 static void choose_threads(void)
 {
     const char *slurm = getenv("SLURM_CPUS_PER_TASK");
-    if (getenv("OMP_NUM_THREADS")) return;
-    omp_set_num_threads(slurm && atoi(slurm) > 0 ? atoi(slurm) : 1);
+    if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(slurm && atoi(slurm) > 0 ? atoi(slurm) : 1);
+    // Leaves that run at once need all of their threads.
+    omp_set_dynamic(0);
+    if (omp_get_max_threads() > omp_get_thread_limit()) omp_set_num_threads(omp_get_thread_limit());
 }
 
 int kernel_init(void)

@@ -27,26 +27,25 @@ static void say_plan(rundir_t *r, const trainer_t *tr, const char *machine, bool
     const plan_run_t *p = &tr->plan;
     const config_t *conf = tr->conf;
     char parameters[256], labels[96] = "", when[64] = "when the run began";
-    const tape_t *tape[] = { &tr->g.tape, &tr->label.tape, &tr->d.tape, &tr->label_d.tape };
-    size_t tapes = 0;
-    for (int i = 0; i < 4; i++) tapes += tape_bytes(tape[i]);
+    const objective_t *const o[] = { tr->g, tr->label, tr->d, tr->label_d };
     parameters_text(parameters, sizeof parameters, &tr->model);
     rundir_say(r, "%s: %s -> %s, %zu and %zu images of %dx%d", conf->run.dir, tr->source.name,
                tr->target.name, tr->source.n, tr->target.n, conf->data.size, conf->data.size);
     rundir_say(r, "%s: parameters %s; tapes of %.1f MiB per rank", conf->model.kind, parameters,
-               (double)tapes / 1048576);
+               (double)objectives_bytes(o, tr->at_once) / 1048576);
     if (tr->model.loss_net.n)
         rundir_say(
             r, "distances by the features of %s, %016llx", conf->loss.classifier,
             (unsigned long long)XXH3_64bits(tr->model.loss_net.w, tr->model.loss_net.n * sizeof(float)));
-    if (tr->label.n && tr->g.n)
+    if (tr->label->n && tr->g->n)
         snprintf(labels, sizeof labels, ", the first %ld on labels alone%s", p->label_warmup,
                  p->label_warmup < p->steps ? "" : ": G learns nothing");
     rundir_say(r, "%d ranks, %d pairs per step in %d leaves of %d, %ld steps%s", tr->comm->size, p->batch,
                p->leaves, conf->train.microbatch, p->steps, labels);
     rundir_say(r, "ranks on %s", machine);
-    rundir_say(r, "%d thread%s per rank, kernels for %s", omp_get_max_threads(),
-               omp_get_max_threads() > 1 ? "s" : "", kernel_text());
+    int threads = omp_get_max_threads();
+    rundir_say(r, "%d thread%s per rank%s, kernels for %s", threads, threads > 1 ? "s" : "",
+               tr->at_once > 1 ? ", each with leaves of its own" : "", kernel_text());
     if (!tr->comm->same_kernels)
         rundir_say(r, "ranks run on different processors: the bits are this run's own (BLIS_ARCH_TYPE can "
                       "make them alike)");

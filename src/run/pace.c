@@ -18,8 +18,8 @@ static double peak_mib(const comm_t *c)
 // Of the run's first `steps`, in FLOP of a leaf's forward pass: steps on labels alone are far shorter.
 static double work(const trainer_t *tr, long steps)
 {
-    double label = tape_flops(&tr->label.tape) + tape_flops(&tr->label_d.tape),
-           whole = tape_flops(&tr->g.tape) + tape_flops(&tr->d.tape);
+    double label = tape_flops(&tr->label->tape) + tape_flops(&tr->label_d->tape),
+           whole = tape_flops(&tr->g->tape) + tape_flops(&tr->d->tape);
     long warm = whole > 0 && tr->plan.label_warmup < steps ? tr->plan.label_warmup : steps;
     return (double)warm * label + (double)(steps - warm) * whole;
 }

@@ -11,7 +11,7 @@
 // An event on its way to rank 0.
 typedef struct {
     char name[24], part[16], pass[16];
-    int id, rank;
+    int id, rank, thread;
     double began, seconds;
 } record_t;
 
@@ -34,10 +34,10 @@ static void write_sum(FILE *f, const record_t *r, size_t i)
 static void write_event(FILE *f, const record_t *r)
 {
     fprintf(f,
-            "{\"ph\": \"X\", \"pid\": %d, \"tid\": 0, \"name\": \"%s\", \"cat\": \"%s%s%s\", \"ts\": %.3f, "
+            "{\"ph\": \"X\", \"pid\": %d, \"tid\": %d, \"name\": \"%s\", \"cat\": \"%s%s%s\", \"ts\": %.3f, "
             "\"dur\": %.3f, \"args\": {\"node\": %d}}",
-            r->rank, r->name, r->part, r->part[0] && r->pass[0] ? " " : "", r->pass, r->began * 1e6,
-            r->seconds * 1e6, r->id);
+            r->rank, r->thread, r->name, r->part, r->part[0] && r->pass[0] ? " " : "", r->pass,
+            r->began * 1e6, r->seconds * 1e6, r->id);
 }
 
 static void write_events(FILE *f, const record_t *r, size_t n)
@@ -73,9 +73,11 @@ int profile_write(const comm_t *c, const profile_t *p, const char *dir)
     record_t *mine = alloc(n + 1, sizeof *mine);
     int *to = alloc(n + 1, sizeof *to), bad = 0;
     for (size_t i = 0; i < n; i++) {
-        mine[i] = (record_t){
-            .id = e[i].id, .rank = c->rank, .began = e[i].began - p->began, .seconds = e[i].ended - e[i].began
-        };
+        mine[i] = (record_t){ .id = e[i].id,
+                              .rank = c->rank,
+                              .thread = e[i].thread,
+                              .began = e[i].began - p->began,
+                              .seconds = e[i].ended - e[i].began };
         copy_text(mine[i].name, sizeof mine[i].name, e[i].name);
         copy_text(mine[i].part, sizeof mine[i].part, e[i].part);
         copy_text(mine[i].pass, sizeof mine[i].pass, e[i].pass);

@@ -3,6 +3,7 @@
 // Node i runs forward at time i and backward at time 2n - 1 - i.  An array occupies its place from the first
 // to the last time it is written or read; arrays whose times do not meet may share memory.
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,7 @@ static bool is_same_weight(const node_t *a, const node_t *b)
 
 static form_t *form_of(tape_t *t, const node_t *y, int which)
 {
+    if (t->prepared) t = t->prepared;
     for (int i = 0; i < t->n_forms; i++)
         if (is_same_weight(t->form[i]->weight, y->in[1]) && t->form[i]->which == which &&
             t->form[i]->floats == y->op->form_size(y, which))
@@ -141,7 +143,7 @@ static void plan_node(tape_t *t, plan_t *p, node_t *y, bool has_grad, int last)
     int back = 2 * t->n - 1 - y->index;
     if (y->params) {
         y->x = (y->averaged ? y->params->ema : y->params->w) + y->params->view[y->view].offset;
-        if (has_grad) y->g = y->params->g + y->params->view[y->view].offset;
+        if (has_grad) y->g = (t->gradients ? t->gradients : y->params->g) + y->params->view[y->view].offset;
         return;
     }
     bool is_input = y->n_in == 0;
@@ -163,6 +165,8 @@ void tape_plan(tape_t *t, var_t loss)
     bool *reached = alloc((size_t)t->n, sizeof *reached);
     int *last = alloc((size_t)t->n, sizeof *last);
     plan_t p = { .block = alloc(3 * (size_t)t->n + 1, sizeof(block_t)) };
+    if (!t->threads) t->threads = omp_get_max_threads();
+    int before = tape_threads(t->threads);
     t->loss = loss;
     find_roots(t);
     find_gradients(t, loss, reached);
@@ -185,6 +189,7 @@ void tape_plan(tape_t *t, var_t loss)
         y->x = y->root->x + y->root_offset;
         if (reached[i] && y->root->g) y->g = y->root->g + y->root_offset;
     }
+    tape_threads(before);
     free(p.block);
     free(last);
     free(reached);

@@ -1,5 +1,6 @@
 // The tape: a list of nodes in the order they run, swept forward and backward.
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ var_t tape_find(const tape_t *t, const char *name)
 }
 
 // Weights change between sweeps only; without a version (a test's variable) they may have changed each time.
-static void make_forms(const node_t *y)
+static void make_forms_of(const node_t *y)
 {
     for (int k = 0; k < 2; k++) {
         form_t *f = y->form[k];
@@ -102,16 +103,30 @@ static void make_forms(const node_t *y)
     }
 }
 
+void tape_make_forms(tape_t *t, int from, int to)
+{
+    for (int i = from; i < to; i++) make_forms_of(t->node[i]);
+}
+
+int tape_threads(int n)
+{
+    int before = omp_get_max_threads();
+    if (n > 0 && n != before) omp_set_num_threads(n);
+    return before;
+}
+
 void tape_forward(tape_t *t, int from, int to)
 {
+    int before = tape_threads(t->threads);
     for (int i = from; i < to; i++) {
         node_t *y = t->node[i];
-        make_forms(y);
+        make_forms_of(y);
         double began = trace_on ? now() : 0;
         y->op->forward(y);
         if (trace_on && y->n_in && !y->op->is_view) trace_add(y->op->name, t->name, "forward", i, began);
         if (t->between) t->between(t->between_arg);
     }
+    tape_threads(before);
 }
 
 void tape_backward_start(tape_t *t, float seed)
@@ -138,6 +153,7 @@ static void begin_gradients(tape_t *t, node_t *y)
 
 void tape_backward_until(tape_t *t, int to)
 {
+    int before = tape_threads(t->threads);
     for (; t->cursor >= to; t->cursor--) {
         node_t *y = t->node[t->cursor];
         if (!y->g || y->op->is_view || y->n_in == 0) continue;
@@ -147,6 +163,7 @@ void tape_backward_until(tape_t *t, int to)
         if (trace_on) trace_add(y->op->name, t->name, "backward", y->index, began);
         if (t->between) t->between(t->between_arg);
     }
+    tape_threads(before);
 }
 
 static bool reads_params(const node_t *y, const params_t *p, size_t first, size_t end)

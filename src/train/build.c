@@ -67,6 +67,14 @@ void model_build(model_t *m, objective_t *g, objective_t *label, objective_t *d,
         if (kind_takes(m->conf, step[i])) objective_build(o[i], m, step[i], m->conf->train.microbatch);
 }
 
+size_t objectives_bytes(const objective_t *const o[4], int at_once)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < 4; i++)
+        bytes += tape_bytes(&o[i]->tape) + (size_t)(at_once - 1) * o[i]->tape.arena_floats * sizeof(float);
+    return bytes;
+}
+
 void objective_free(objective_t *o)
 {
     tape_free(&o->tape);

@@ -224,7 +224,7 @@ enum { WAYS_TEXT = 17 };
 // How each pass of each convolution is computed, as one number: another version may do it in other last bits.
 static void ways_text(char text[WAYS_TEXT], const trainer_t *tr)
 {
-    const tape_t *tape[] = { &tr->g.tape, &tr->d.tape };
+    const tape_t *tape[] = { &tr->g->tape, &tr->d->tape };
     uint64_t hash = 0;
     for (int t = 0; t < 2; t++)
         for (int i = 0; i < tape[t]->n; i++) {

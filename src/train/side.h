@@ -18,13 +18,17 @@ void follow_weights(params_t *d, int times);
 void follow_scores(params_t *d, const double score[SCORES]);
 
 // Collective.  Borrows p.
-void side_init(side_t *s, const comm_t *c, const config_t *conf, params_t *p, const char *what, int leaves);
+void side_init(side_t *s, const comm_t *c, const config_t *conf, params_t *p, const char *what, int leaves,
+               int at_once);
 void side_free(side_t *s);
-// Notes in o when each bucket's gradients are final: the last layers' first, in the tape's order on every
-// rank.
-void side_schedule(const side_t *s, objective_t *o);
-// Runs leaf `leaf` (of this rank) from node `from` on, backward, and takes in its gradients; the rank's last
-// leaf starts the sums over ranks.
-void side_leaf(side_t *s, objective_t *o, int leaf, int from);
+// Plans the tapes o[s->at_once], which run side by side, and notes when their gradients are final.
+void side_plan(const side_t *s, objective_t *o);
+// Which of o[] runs leaf `leaf` of `count` from leaf `first` on: the last one runs on the thread that sends.
+objective_t *side_objective(objective_t *o, int first, int count, int leaf);
+// Runs nodes [from, to) of o[count].
+void side_forward(objective_t *o, int count, int from, int to);
+// Runs leaves [first, first + count) of this rank from node `from` on, backward, and takes in their
+// gradients; the rank's last leaf starts the sums over ranks.
+void side_leaves(side_t *s, objective_t *o, int first, int count, int from);
 
 #endif

@@ -96,9 +96,9 @@ static void undo_pool(trainer_t *tr)
     size_t image = tr->pending.image;
     tr->gan_steps--;
     for (int i = 0; i < tr->pool.samples; i++) {
-        int leaf = i / tr->d.n, at = i % tr->d.n;
-        float *fs = tr->pending.fakes + (2 * (size_t)leaf * (size_t)tr->d.n + (size_t)at) * image;
-        image_pool_undo(&tr->pool, leaf_seed(tr), tr->gan_steps, i, fs, fs + (size_t)tr->d.n * image);
+        int leaf = i / tr->d->n, at = i % tr->d->n;
+        float *fs = tr->pending.fakes + (2 * (size_t)leaf * (size_t)tr->d->n + (size_t)at) * image;
+        image_pool_undo(&tr->pool, leaf_seed(tr), tr->gan_steps, i, fs, fs + (size_t)tr->d->n * image);
     }
 }
 
@@ -107,7 +107,7 @@ int trainer_settle(trainer_t *tr)
     side_t *s = &tr->d_side;
     if (!s->under_way) return 0;
     finish_sum(tr, s, "D");
-    bool is_warm = tr->pending.of == &tr->label_d;
+    bool is_warm = tr->pending.of == tr->label_d;
     keep_sums(tr, s, tr->pending.of->step);
     unsigned nets = is_warm ? 1u : ~0u; // D1 is the first of its parameters
     tr->d_finite = apply(tr, s, rate_of_d(tr->conf, &tr->plan, tr->pending.step), nets);
@@ -154,19 +154,35 @@ void trainer_reseed(trainer_t *tr)
 
 // ---- the step --------------------------------------------------------------------------------------
 
-static int generator_leaf(trainer_t *tr, int leaf)
+// Leaves [first, first + count), which run at once.
+static void fill(trainer_t *tr, objective_t *o, int first, int count)
 {
-    objective_t *o = &tr->g;
+    for (int leaf = first; leaf < first + count; leaf++)
+        leaf_fill(tr, side_objective(o, first, count, leaf), leaf);
+}
+
+static void observe(trainer_t *tr, const objective_t *o, int leaf)
+{
+    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
+}
+
+static int generator_leaves(trainer_t *tr, int first, int count)
+{
+    objective_t *o = tr->g;
     size_t images = numel(o->wires.fs->dim);
     int use_of_d = tape_first_use(&o->tape, &tr->model.d);
-    leaf_fill(tr, o, leaf);
-    tape_forward(&o->tape, 0, use_of_d);
+    fill(tr, o, first, count);
+    side_forward(o, count, 0, use_of_d);
     if (trainer_settle(tr)) return -1;
-    side_leaf(&tr->f_side, o, leaf, use_of_d);
-    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
-    note_attention(tr, o, leaf);
-    memcpy(tr->pending.fakes + 2 * (size_t)leaf * images, o->wires.fs->x, images * sizeof(float));
-    memcpy(tr->pending.fakes + (2 * (size_t)leaf + 1) * images, o->wires.ft->x, images * sizeof(float));
+    side_leaves(&tr->f_side, o, first, count, use_of_d);
+    for (int leaf = first; leaf < first + count; leaf++) {
+        const objective_t *of = side_objective(o, first, count, leaf);
+        float *fakes = tr->pending.fakes + 2 * (size_t)leaf * images;
+        observe(tr, of, leaf);
+        note_attention(tr, of, leaf);
+        memcpy(fakes, of->wires.fs->x, images * sizeof(float));
+        memcpy(fakes + images, of->wires.ft->x, images * sizeof(float));
+    }
     return 0;
 }
 
@@ -183,27 +199,44 @@ static void keep_reals(trainer_t *tr)
     tr->pending.step = tr->step;
 }
 
-static int label_leaf(trainer_t *tr, int leaf)
+static int label_leaves(trainer_t *tr, int first, int count)
 {
-    objective_t *o = &tr->label;
-    leaf_fill(tr, o, leaf);
-    side_leaf(&tr->f_side, o, leaf, 0);
-    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
-    note_attention(tr, o, leaf);
+    fill(tr, tr->label, first, count);
+    side_leaves(&tr->f_side, tr->label, first, count, 0);
+    for (int leaf = first; leaf < first + count; leaf++) {
+        const objective_t *of = side_objective(tr->label, first, count, leaf);
+        observe(tr, of, leaf);
+        note_attention(tr, of, leaf);
+    }
     return 0;
 }
 
-static void discriminator_leaf(trainer_t *tr, int leaf)
+static void exchange_fakes(trainer_t *tr, const objective_t *o, int leaf)
 {
-    objective_t *o = tr->pending.of;
     size_t images = numel(o->wires.t->dim), image = images / (size_t)o->n;
     float *fs = tr->pending.fakes + 2 * (size_t)leaf * images, *ft = fs + images;
-    for (int i = 0; i < o->n && o->step == STEP_D; i++)
+    for (int i = 0; i < o->n; i++)
         image_pool_exchange(&tr->pool, leaf_seed(tr), tr->gan_steps, leaf * o->n + i, fs + (size_t)i * image,
                             ft + (size_t)i * image);
-    leaf_fill(tr, o, leaf);
-    side_leaf(&tr->d_side, o, leaf, 0);
-    if (tr->observer.leaf) tr->observer.leaf(tr->observer.leaf_arg, tr, o, leaf);
+}
+
+static int discriminator_leaves(trainer_t *tr, int first, int count)
+{
+    objective_t *o = tr->pending.of;
+    for (int leaf = first; o->step == STEP_D && leaf < first + count; leaf++) exchange_fakes(tr, o, leaf);
+    fill(tr, o, first, count);
+    side_leaves(&tr->d_side, o, first, count, 0);
+    for (int leaf = first; leaf < first + count; leaf++)
+        observe(tr, side_objective(o, first, count, leaf), leaf);
+    return 0;
+}
+
+static int each_leaf(trainer_t *tr, int (*run)(trainer_t *tr, int first, int count))
+{
+    int all = tr->plan.my_leaves, most = tr->at_once;
+    for (int first = 0; first < all; first += most)
+        if (run(tr, first, all - first < most ? all - first : most)) return -1;
+    return 0;
 }
 
 int trainer_step(trainer_t *tr)
@@ -213,19 +246,18 @@ int trainer_step(trainer_t *tr)
     if (tr->observer.step) tr->observer.step(tr->observer.arg, tr);
     tr->batch = loader_wait(tr->loader, tr->step, &tr->waited_data);
     if (trace_on) trace_add("wait for rows", "", "data", -1, began);
-    bool is_warm = tr->label.n && (!tr->g.n || tr->step < tr->plan.label_warmup);
-    objective_t *o = is_warm ? &tr->label : &tr->g, *d = is_warm ? &tr->label_d : &tr->d;
+    bool is_warm = tr->label->n && (!tr->g->n || tr->step < tr->plan.label_warmup);
+    objective_t *o = is_warm ? tr->label : tr->g, *d = is_warm ? tr->label_d : tr->d;
     if (tr->step + 1 < tr->plan.steps) loader_start(tr->loader, tr->step + 1);
     tr->model.f.g[tr->model.f.n + SUM_STOP] = (float)stop_requested;
     tr->model.f.g[tr->model.f.n + SUM_WRITING] = (float)tr->writes;
 
-    for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++)
-        if (is_warm ? label_leaf(tr, leaf) : generator_leaf(tr, leaf)) return -1;
+    if (each_leaf(tr, is_warm ? label_leaves : generator_leaves)) return -1;
     if (is_warm && trainer_settle(tr)) return -1;
     if (d->n_terms) {
         tr->pending.of = d;
         keep_reals(tr);
-        for (int leaf = 0; leaf < tr->plan.my_leaves; leaf++) discriminator_leaf(tr, leaf);
+        each_leaf(tr, discriminator_leaves);
     }
     if (finish_f(tr, o)) return -1;
     tr->gan_steps += !is_warm;

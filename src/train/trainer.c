@@ -1,6 +1,7 @@
 // Sets a trainer up and takes it down.
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,13 +58,13 @@ static int open_data(trainer_t *tr)
     return comm_agree(c, bad, error_text()) ? -1 : 0;
 }
 
-static void plan_objective(trainer_t *tr, objective_t *o, side_t *side, bool keeps_wires)
+static void plan_objective(trainer_t *tr, objective_t *o, bool keeps_wires)
 {
-    o->tape.keeps_all = keeps_wires;
-    tape_plan(&o->tape, o->total);
-    o->tape.between = between;
+    if (!o->n) return;
+    for (int i = 0; i < tr->at_once; i++) o[i].tape.keeps_all = keeps_wires;
+    side_plan(o->step & STEPS_OF_D ? &tr->d_side : &tr->f_side, o);
+    o->tape.between = between; // of the tape on the main thread alone, which sends
     o->tape.between_arg = tr;
-    side_schedule(side, o);
 }
 
 static int build(trainer_t *tr, bool keeps_wires)
@@ -73,19 +74,19 @@ static int build(trainer_t *tr, bool keeps_wires)
     int leaf = conf->train.microbatch;
     m->conf = conf;
     if (loss_net_find(m, tr->comm)) return -1;
-    model_build(m, &tr->g, &tr->label, &tr->d, &tr->label_d);
+    size_t at_once = (size_t)(tr->at_once = tally_at_once(tr->plan.my_leaves, omp_get_max_threads()));
+    objective_t **const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
+    for (int i = 0; i < 4; i++) *o[i] = alloc(at_once, sizeof(objective_t));
+    for (size_t i = 0; i < at_once; i++) model_build(m, &tr->g[i], &tr->label[i], &tr->d[i], &tr->label_d[i]);
     params_alloc(&m->f, (uint64_t)conf->run.seed, SUMS);
     params_alloc(&m->d, (uint64_t)conf->run.seed, SUMS);
     follow_weights(&m->d, POWER_ITERATIONS);
     if (loss_net_load(m, tr->comm)) return -1;
     if (conf->train.ema == 0) params_share_average(&m->f);
     params_share_average(&m->d);
-    side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves);
-    side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D", tr->plan.my_leaves);
-    objective_t *const o[] = { &tr->g, &tr->label, &tr->d, &tr->label_d };
-    for (int i = 0; i < 4; i++)
-        if (o[i]->n)
-            plan_objective(tr, o[i], o[i]->step & STEPS_OF_D ? &tr->d_side : &tr->f_side, keeps_wires);
+    side_init(&tr->f_side, tr->comm, conf, &m->f, "gradients of F", tr->plan.my_leaves, tr->at_once);
+    side_init(&tr->d_side, tr->comm, conf, &m->d, "gradients of D", tr->plan.my_leaves, tr->at_once);
+    for (int i = 0; i < 4; i++) plan_objective(tr, *o[i], keeps_wires);
     size_t image = tr->pending.image = (size_t)conf->data.size * (size_t)conf->data.size * 3;
     tr->pending.fakes = alloc((size_t)tr->plan.my_leaves * (size_t)leaf * 2 * image, sizeof(float));
     for (int i = 0; i < 2; i++) {
@@ -152,10 +153,11 @@ void trainer_free(trainer_t *tr)
     free(tr->pending.fakes);
     side_free(&tr->d_side);
     side_free(&tr->f_side);
-    objective_free(&tr->label_d);
-    objective_free(&tr->d);
-    objective_free(&tr->label);
-    objective_free(&tr->g);
+    objective_t *const o[] = { tr->label_d, tr->d, tr->label, tr->g };
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; o[i] && k < tr->at_once; k++) objective_free(&o[i][k]);
+        free(o[i]);
+    }
     loss_net_free(&tr->model);
     params_free(&tr->model.d);
     params_free(&tr->model.f);
