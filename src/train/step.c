@@ -170,11 +170,14 @@ static int generator_leaves(trainer_t *tr, int first, int count)
 {
     objective_t *o = tr->g;
     size_t images = numel(o->wires.fs->dim);
-    int use_of_d = tape_first_use(&o->tape, &tr->model.d);
+    int from = 0;
     fill(tr, o, first, count);
-    side_forward(o, count, 0, use_of_d);
-    if (trainer_settle(tr)) return -1;
-    side_leaves(&tr->f_side, o, first, count, use_of_d);
+    if (tr->d_side.under_way) { // D of the last step: what does not read it runs before it is waited for
+        from = tape_first_use(&o->tape, &tr->model.d);
+        side_forward(o, count, 0, from);
+        if (trainer_settle(tr)) return -1;
+    }
+    side_leaves(&tr->f_side, o, first, count, from);
     for (int leaf = first; leaf < first + count; leaf++) {
         const objective_t *of = side_objective(o, first, count, leaf);
         float *fakes = tr->pending.fakes + 2 * (size_t)leaf * images;
