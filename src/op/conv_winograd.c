@@ -209,7 +209,7 @@ static void run(const winograd_t *j, float *y, const float *x, const float *form
         factors_t factors = { v, step_v, tiles, form, j->ci, j->co };
         const float *to[WINOGRAD_BLOCK * WINOGRAD_OUTPUTS_MOST];
         int pixels = j->tile * j->tile;
-        winograd_carry_inputs(j, v, step_v, x, first, tiles, zeros);
+        winograd_carry_inputs(j, v, step_v, x, j->ci, first, tiles, zeros);
         for (int t = 0; t < tiles; t++) winograd_output_pixels(j, to + t * pixels, y, first + t, NULL);
         for (size_t o = 0; o < j->co; o += STRIPE) {
             size_t wide = stripe_width(j->co, o);

@@ -45,9 +45,10 @@ void winograd_input_pixels(const winograd_t *j, const float **at, const float *x
                            const float *outside);
 void winograd_output_pixels(const winograd_t *j, const float **at, const float *y, int tile,
                             const float *outside);
-// Carries tiles [first, first + tiles) of x to the points of v, which lie `step` floats apart.
-void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, int first, int tiles,
-                           const float *zeros);
+// Carries tiles [first, first + tiles) of the first `channels` of x to the points of v, (tiles, channels)
+// each, which lie `step` floats apart.
+void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, size_t channels,
+                           int first, int tiles, const float *zeros);
 // Likewise of the gradient of y; tiles lie `apart`, and vectors of channels `group` floats from one another.
 void winograd_carry_gradients(const winograd_t *j, float *v, size_t apart, size_t step, size_t group,
                               const float *gy, int first, int tiles, const float *zeros);

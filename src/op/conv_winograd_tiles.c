@@ -106,15 +106,15 @@ void winograd_output_pixels(const winograd_t *j, const float **at, const float *
     pixels(at, y, p.n, p.y * j->tile, p.x * j->tile, j->tile, j->oh, j->ow, j->co, outside);
 }
 
-void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, int first, int tiles,
-                           const float *zeros)
+void winograd_carry_inputs(const winograd_t *j, float *v, size_t step, const float *x, size_t channels,
+                           int first, int tiles, const float *zeros)
 {
     const float *at[2][WINOGRAD_PIXELS_MOST];
     winograd_input_pixels(j, at[0], x, first, zeros);
     for (int t = 0; t < tiles; t++) {
         const float **now = at[t % 2], **soon = at[(t + 1) % 2];
         winograd_input_pixels(j, soon, x, first + (t + 1 < tiles ? t + 1 : t), zeros);
-        WINOGRAD(j, input)(v + (size_t)t * j->ci, step, now, soon, j->ci);
+        WINOGRAD(j, input)(v + (size_t)t * channels, step, now, soon, channels);
     }
 }
 

@@ -1,7 +1,8 @@
 // Winograd's convolution: the gradient of the weights.
 //
 // dU = sum over tiles of (B^T d B) (A gy A^T), then gw += G^T dU G, for one block of tiles after the other
-// and some rows of the weights at a time: they, and what becomes of them, stay in the cache.
+// and some rows of the weights, which are channels of the input, at a time: their points, and what becomes of
+// them, stay in the cache.  The gradient is carried first, since it was written last.
 
 #include <math.h>
 #include <omp.h>
@@ -47,66 +48,73 @@ static size_t rows_at_once(const winograd_t *j)
     return fitting < share ? fitting : share;
 }
 
-// A block of both, rows of the weights for each thread, and zeros for what lies outside the image.
-size_t winograd_weights_scratch(const winograd_t *j)
+// The gradient's points (tiles, co) as panels, which threads share, and zeros for what lies outside the
+// image. A thread has of some rows the input's points and the weights.
+typedef struct {
+    int block;
+    size_t rows;
+    size_t step_y, step_v, step_u; // from one point to the next
+    size_t shared, own;            // floats
+} layout_t;
+
+static layout_t layout_of(const winograd_t *j)
 {
-    int block = block_of(j);
-    return (winograd_step(j->ci, block) + winograd_step(j->co, block)) * (size_t)j->points +
-           winograd_step(j->co, (int)rows_at_once(j)) * (size_t)j->weights * (size_t)omp_get_max_threads() +
-           j->ci + j->co;
+    layout_t l = { .block = block_of(j), .rows = rows_at_once(j) };
+    l.step_y = winograd_step(j->co, l.block);
+    l.step_v = winograd_step(l.rows, l.block);
+    l.step_u = winograd_step(j->co, (int)l.rows);
+    l.shared = j->ci + j->co + l.step_y * (size_t)j->points;
+    l.own = l.step_v * (size_t)j->points + l.step_u * (size_t)j->weights;
+    return l;
 }
 
-// Points of x (tiles, ci), and of gy as panels of `depth` tiles.
-typedef struct {
-    const float *v, *ty;
-    size_t step_v, step_y, depth;
-    int tiles;
-} points_t;
-
-static void add_rows(const winograd_t *j, float *gw, const points_t *at, size_t first, size_t rows, float *u)
+size_t winograd_weights_scratch(const winograd_t *j)
 {
-    size_t step_u = winograd_step(j->co, (int)rows);
+    layout_t l = layout_of(j);
+    return l.shared + l.own * (size_t)omp_get_max_threads();
+}
+
+// Rows [first, first + rows) of the weights, from `tiles` tiles.
+static void add_rows(const winograd_t *j, const layout_t *l, float *gw, const float *v, const float *ty,
+                     int tiles, size_t first, size_t rows, float *u)
+{
     bool begun[WINOGRAD_WEIGHTS_MOST] = { false };
     for (int p = 0; p < j->points; p++) {
         size_t weight = winograd_weight(j, p);
-        gemm_panels((int)rows, (int)j->co, at->tiles, at->v + (size_t)p * at->step_v + first, 1, j->ci,
-                    at->ty + (size_t)p * at->step_y, at->depth, begun[weight], u + weight * step_u, j->co);
+        gemm_panels((int)rows, (int)j->co, tiles, v + (size_t)p * l->step_v, 1, rows,
+                    ty + (size_t)p * l->step_y, (size_t)l->block, begun[weight], u + weight * l->step_u,
+                    j->co);
         begun[weight] = true;
     }
     for (size_t i = 0; i < rows; i++) {
         float *g[9];
         for (size_t t = 0; t < 9; t++) g[t] = gw + (t * j->ci + first + i) * j->co;
-        WINOGRAD(j, weights_gradient)(g, u + i * j->co, step_u, j->co);
+        WINOGRAD(j, weights_gradient)(g, u + i * j->co, l->step_u, j->co);
     }
 }
 
 void winograd_backward_weights(const conv_t *k, float *gw, const float *x, const float *gy, float *scratch)
 {
     winograd_t j = winograd_of(k);
-    int block = block_of(&j);
-    size_t rows = rows_at_once(&j), per_thread = winograd_step(j.co, (int)rows) * (size_t)j.weights;
-    size_t step_v = winograd_step(j.ci, block), step_y = winograd_step(j.co, block);
-    float *zeros = scratch, *v = scratch + j.ci + j.co, *ty = v + step_v * (size_t)j.points;
-    float *u = ty + step_y * (size_t)j.points;
-    size_t group = (size_t)block * KERNEL_LANES; // the gradients' points are written as panels
+    layout_t l = layout_of(&j);
+    float *zeros = scratch, *ty = scratch + j.ci + j.co, *owns = scratch + l.shared;
     memset(zeros, 0, (j.ci + j.co) * sizeof(float));
-    for (int first = 0; first < j.tiles; first += block) {
-        points_t at = {
-            v, ty, step_v, step_y, (size_t)block, j.tiles - first < block ? j.tiles - first : block
-        };
+    for (int first = 0; first < j.tiles; first += l.block) {
+        int tiles = j.tiles - first < l.block ? j.tiles - first : l.block;
 #pragma omp parallel
         {
 #pragma omp for
-            for (int t = 0; t < at.tiles; t += AT_ONCE) {
-                int some = at.tiles - t < AT_ONCE ? at.tiles - t : AT_ONCE;
-                winograd_carry_inputs(&j, v + (size_t)t * j.ci, step_v, x, first + t, some, zeros);
-                winograd_carry_gradients(&j, ty + t * KERNEL_LANES, KERNEL_LANES, step_y, group, gy,
-                                         first + t, some, zeros);
-            }
+            for (int t = 0; t < tiles; t += AT_ONCE)
+                winograd_carry_gradients(&j, ty + t * KERNEL_LANES, KERNEL_LANES, l.step_y,
+                                         (size_t)l.block * KERNEL_LANES, gy, first + t,
+                                         tiles - t < AT_ONCE ? tiles - t : AT_ONCE, zeros);
 #pragma omp for schedule(dynamic)
-            for (size_t i = 0; i < j.ci; i += rows)
-                add_rows(&j, gw, &at, i, j.ci - i < rows ? j.ci - i : rows,
-                         u + per_thread * (size_t)omp_get_thread_num());
+            for (size_t i = 0; i < j.ci; i += l.rows) {
+                size_t rows = j.ci - i < l.rows ? j.ci - i : l.rows;
+                float *v = owns + l.own * (size_t)omp_get_thread_num(), *u = v + l.step_v * (size_t)j.points;
+                winograd_carry_inputs(&j, v, l.step_v, x + i, rows, first, tiles, zeros);
+                add_rows(&j, &l, gw, v, ty, tiles, i, rows, u);
+            }
         }
     }
 }
