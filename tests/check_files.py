@@ -6,7 +6,7 @@ check_files.py --pictures FOLDER             writes folders of PNGs and labels t
 check_files.py --png FILE...                 decodes PNGs
 check_files.py --translated CHECKPOINT FILE  whether translations tell the checkpoint's step and sharpness
 check_files.py --zero GROUP CHECKPOINT COPY  copies a checkpoint with zeros and their checksums in that group
-check_files.py --trace FILE RANKS            checks a profile
+check_files.py --trace FILE RANKS [THREADS]  checks a profile
 """
 import csv
 import ctypes
@@ -215,9 +215,9 @@ def check_metrics(f, run, steps):
     check("/metrics has the same numbers, in float64", same and all(x.dtype == "<f8" for x in f["metrics"].values()))
 
 
-def trace(path, ranks):
+def trace(path, ranks, threads=1):
     events = json.loads(path.read_text())["traceEvents"]
-    assert {e["pid"] for e in events} == set(range(ranks)), "ranks"
+    assert {(e["pid"], e["tid"]) for e in events} == {(r, t) for r in range(ranks) for t in range(threads)}, "ranks, threads"
     assert all(e["ts"] >= 0 and (e["ph"] != "X" or e["dur"] >= 0) for e in events), "an event without a time"
     sums = {p: {(e["id2"]["local"], e["pid"], e["name"], e["cat"]): e["ts"] for e in events if e["ph"] == p} for p in "be"}
     assert sums["b"].keys() == sums["e"].keys() and all(sums["e"][k] >= at for k, at in sums["b"].items()), "half a sum"
@@ -243,7 +243,7 @@ def main():
     if sys.argv[1] == "--zero":
         return zero(*sys.argv[2:])
     if sys.argv[1] == "--trace":
-        return trace(Path(sys.argv[2]), int(sys.argv[3]))
+        return trace(Path(sys.argv[2]), *map(int, sys.argv[3:]))
     run = Path(sys.argv[1])
     with h5py.File(run / "latest.h5") as f, h5py.File(sys.argv[2]) as data:
         steps = int(f.attrs["step"])

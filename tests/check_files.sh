@@ -256,8 +256,8 @@ expect "translated pictures decode" "$PYTHON" tests/check_files.py --png "$T"/fr
 train 2 "$T/profile" --profile
 expect "--profile writes a trace of both ranks" "$PYTHON" tests/check_files.py --trace "$T/profile/trace.json" 2
 
-train 2 "$T/key" --set log.profile=true --set train.steps=2
-expect "so does log.profile" "$PYTHON" tests/check_files.py --trace "$T/key/trace.json" 2
+OMP_NUM_THREADS=2 train 2 "$T/key" --set log.profile=true --set train.steps=2
+expect "so does log.profile, with a line for each thread" "$PYTHON" tests/check_files.py --trace "$T/key/trace.json" 2 2
 
 # ---- what is shipped -------------------------------------------------------------------------------
 for config in configs/*.yaml; do

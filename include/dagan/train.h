@@ -60,7 +60,9 @@ void objective_build(objective_t *o, model_t *m, int step, int n);
 // model's parameters; the others stay empty (n = 0).
 void model_build(model_t *m, objective_t *g, objective_t *label, objective_t *d, objective_t *label_d);
 void objective_free(objective_t *o);
-// Bytes that the planned tapes of four objectives take where so many leaves run at once, that one or more.
+// Plans the tape, one of at_once that run side by side: more than one have a thread each.
+void objective_plan(objective_t *o, int at_once);
+// Bytes of the planned tapes of four objectives where at_once of each share their prepared weights.
 size_t objectives_bytes(const objective_t *const o[4], int at_once);
 // For kinds: DiffAugment of what a discriminator sees, numbers in an input of that name.
 var_t objective_seen(objective_t *o, var_t x, const char *name);
@@ -145,13 +147,12 @@ typedef struct {
 
 void tally_init(tally_t *t, float *x, size_t n, int leaves);
 void tally_free(tally_t *t);
-// Takes in floats [first, end) of leaf `leaf` (0 .. leaves - 1, in order), whose gradients are in g: t->x, or
-// another array where the leaves are no blocks and it is not the last.  After the last leaf t->x holds their
-// sum, before that g is ready for another leaf.  To be called by all threads of a team, or by one that has
-// none.
+// Takes in floats [first, end) of leaf `leaf` (0 .. leaves - 1, in order), whose gradients are in g: t->x or,
+// where a block is one leaf and this one is not the last, any other array.  After the last leaf t->x holds
+// their sum, before that g is ready for another leaf.  All threads of a team call it, or one outside of any.
 void tally_add(tally_t *t, float *g, int leaf, size_t first, size_t end);
-// How many leaves of a rank run side by side, each on a thread of its own: as many as there are threads, or
-// one where that would leave threads idle or its leaves are summed otherwise than in pairs.
+// How many leaves of a rank run side by side, each on a thread of its own: as many as there are threads, or 1
+// where more than a fifth of them would be idle or blocks have more than one leaf.
 int tally_at_once(int leaves, int threads);
 
 // ---- the optimizer ---------------------------------------------------------------------------------

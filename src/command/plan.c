@@ -43,10 +43,8 @@ int dry_build(dry_t *dry, const comm_t *c, const config_t *conf)
     params_alloc(&dry->model.loss_net, 0, 0);
     objective_t *const o[] = { &dry->g, &dry->label, &dry->d, &dry->label_d };
     dry->at_once = tally_at_once(dry->plan.my_leaves, omp_get_max_threads());
-    for (int i = 0; i < 4; i++) {
-        o[i]->tape.threads = dry->at_once > 1 ? 1 : 0;
-        if (o[i]->n) tape_plan(&o[i]->tape, o[i]->total);
-    }
+    for (int i = 0; i < 4; i++)
+        if (o[i]->n) objective_plan(o[i], dry->at_once);
     return 0;
 }
 

@@ -67,6 +67,12 @@ void model_build(model_t *m, objective_t *g, objective_t *label, objective_t *d,
         if (kind_takes(m->conf, step[i])) objective_build(o[i], m, step[i], m->conf->train.microbatch);
 }
 
+void objective_plan(objective_t *o, int at_once)
+{
+    o->tape.threads = at_once > 1 ? 1 : 0;
+    tape_plan(&o->tape, o->total);
+}
+
 size_t objectives_bytes(const objective_t *const o[4], int at_once)
 {
     size_t bytes = 0;

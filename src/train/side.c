@@ -52,10 +52,9 @@ static void schedule(const side_t *s, objective_t *o)
 void side_plan(const side_t *s, objective_t *o)
 {
     for (int i = 0; i < s->at_once; i++) {
-        o[i].tape.threads = s->at_once > 1 ? 1 : 0;
         o[i].tape.gradients = s->gradient[i];
         o[i].tape.prepared = i ? &o->tape : NULL;
-        tape_plan(&o[i].tape, o[i].total);
+        objective_plan(&o[i], s->at_once);
     }
     schedule(s, o);
 }
